@@ -24,8 +24,14 @@ pub mod config;
 pub mod hash;
 pub mod ids;
 pub mod outcome;
+mod retire_queue;
+mod slab;
+pub mod state;
+mod table;
+mod wheel;
 
 pub use command::{Action, Command, ResourceIds};
 pub use config::{Config, ConfigError};
 pub use ids::{HolderId, Lsn, OperationId, ReservationId, ResourceId, Slot};
-pub use outcome::{Outcome, Rejection, ResultCode};
+pub use outcome::{Applied, Outcome, Rejection, ResultCode, Verdict};
+pub use state::State;

@@ -45,7 +45,9 @@ fn another_seed_gives_other_hashes() {
 fn fingerprints_depend_on_every_word_and_its_place() {
     let finish = |words: &[u64]| {
         let mut fingerprint = Fingerprint::new(9);
-        words.iter().for_each(|&word| fingerprint.word(word));
+        for &word in words {
+            fingerprint.word(word);
+        }
         fingerprint.finish()
     };
     let seen = [

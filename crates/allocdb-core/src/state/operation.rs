@@ -1,0 +1,193 @@
+//! Dedupe: which operation ids are remembered, and what a retry gets.
+//!
+//! An operation is remembered from its commit's slot through the `operation_window_slots` slots
+//! after it: it is gone at `slot >= retire_after_slot = slot + window + 1`. The extra one matters.
+//! A command may be valid until `slot + window`; were its record gone at that very slot, a
+//! duplicate arriving then would be executed a second time.
+
+use super::record::{NO_FAILED_INDEX, OperationRecord};
+use super::{Execution, State};
+use crate::command::{Action, Command};
+use crate::ids::{Lsn, OperationId, ReservationId, Slot};
+use crate::outcome::{NO_INDEX, Outcome, Rejection, Table};
+use crate::slab::Handle;
+use crate::table::PLACEMENT_BOUND;
+
+impl State {
+    /// What a remembered operation with this id says: its outcome to the same command, a conflict
+    /// to another. `None` if none is remembered at `slot`.
+    pub(super) fn repeated(
+        &self,
+        operation_id: OperationId,
+        fingerprint: u64,
+        slot: Slot,
+    ) -> Option<Result<Outcome, Rejection>> {
+        let record = &self.operations[self.find_operation(operation_id)?];
+        if slot >= record.retire_after_slot {
+            return None;
+        }
+        if record.fingerprint != fingerprint {
+            return Some(Err(Rejection::OperationConflict {
+                lsn: record.applied_lsn,
+            }));
+        }
+        Some(Ok(self.remembered_outcome(record)))
+    }
+
+    pub(super) fn remembered_outcome(&self, record: &OperationRecord) -> Outcome {
+        assert!(
+            record.applied_lsn.0 != 0,
+            "a remembered operation was applied"
+        );
+        let reservation_id = match record.reservation_lsn {
+            Lsn(0) => ReservationId(0),
+            lsn => self.reservation_id(lsn),
+        };
+        Outcome {
+            lsn: record.applied_lsn,
+            code: record.code,
+            reservation_id,
+            deadline_slot: record.deadline_slot,
+            failed_index: record.failed_index(),
+            from_retry_cache: true,
+        }
+    }
+
+    /// The record under this id, past its window or not.
+    pub(super) fn find_operation(&self, operation_id: OperationId) -> Option<Handle> {
+        let is_match = |handle| self.operations[handle].operation_id == operation_id.0;
+        self.operation_index
+            .find(self.hash_key.id(operation_id.0), is_match)
+    }
+
+    /// What `valid_until_slot` decides at a commit's slot.
+    pub(super) fn check_validity(
+        &self,
+        command: &Command<'_>,
+        slot: Slot,
+    ) -> Result<(), Rejection> {
+        let valid_until_slot = command.valid_until_slot;
+        if valid_until_slot == Slot(0) {
+            return Ok(());
+        }
+        if slot > valid_until_slot {
+            return Err(Rejection::OperationExpired {
+                slot,
+                valid_until_slot,
+            });
+        }
+        // Below the greatest slot, adding the window cannot overflow.
+        let bound = Slot(slot.0 + self.config.operation_window_slots);
+        if valid_until_slot > bound {
+            return Err(Rejection::ValidUntilOutOfRange {
+                valid_until_slot,
+                bound,
+            });
+        }
+        Ok(())
+    }
+
+    /// How many new operations can be remembered at `slot`.
+    pub(super) fn operation_room(&self, slot: Slot) -> u64 {
+        let is_past = |handle: Handle| slot >= self.operations[handle].retire_after_slot;
+        u64::from(self.operations.room()) + self.operation_queue.prefix_len(is_past) as u64
+    }
+
+    /// Whether one more operation can be remembered now.
+    pub(super) fn check_operation_room(&self) -> Result<(), Rejection> {
+        let has_room = self.operations.room() > 0
+            || self
+                .operation_queue
+                .at(0)
+                .is_some_and(|front| self.is_operation_past(front));
+        if has_room {
+            Ok(())
+        } else {
+            Err(self.operation_table_full())
+        }
+    }
+
+    pub(super) fn operation_table_full(&self) -> Rejection {
+        Rejection::OperationTableFull {
+            capacity: self.config.max_operations,
+            window_slots: self.config.operation_window_slots,
+        }
+    }
+
+    /// Whether every key that the command may add finds a place within the bound.
+    pub(super) fn check_placement(&self, command: &Command<'_>, lsn: Lsn) -> Result<(), Rejection> {
+        let operation_hash = self.hash_key.id(command.operation_id.0);
+        // An id whose old record is still in memory gives up its cell for the new one.
+        if self.find_operation(command.operation_id).is_none() {
+            within_bound(&self.operation_index, operation_hash, Table::Operations)?;
+        }
+        match command.action {
+            Action::CreateResource { resource_id } if self.find_resource(resource_id).is_none() => {
+                let hash = self.hash_key.id(resource_id.0);
+                within_bound(&self.resource_index, hash, Table::Resources)
+            }
+            Action::Reserve { .. } => {
+                let hash = self.hash_key.id(lsn.0.into());
+                within_bound(&self.reservation_index, hash, Table::Reservations)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers an answer. Room has been checked.
+    pub(super) fn remember(
+        &mut self,
+        lsn: Lsn,
+        operation_id: OperationId,
+        fingerprint: u64,
+        execution: &Execution,
+    ) {
+        if let Some(handle) = self.find_operation(operation_id) {
+            self.forget_id(handle);
+        }
+        if self.operations.room() == 0 {
+            let has_room = self.take_back_operation();
+            assert!(has_room, "room for an operation is checked before");
+        }
+        let failed_index = match execution.failed_index {
+            NO_INDEX => NO_FAILED_INDEX,
+            index => u16::try_from(index).expect("an index lies within the bundle"),
+        };
+        let window = self.config.operation_window_slots;
+        let record = OperationRecord {
+            operation_id: operation_id.0,
+            fingerprint,
+            reservation_lsn: execution.reservation_id.lsn(),
+            deadline_slot: execution.deadline_slot,
+            applied_lsn: lsn,
+            retire_after_slot: Slot(self.last_slot.0.saturating_add(window + 1)),
+            free_link: Handle::NONE,
+            failed_index,
+            code: execution.code,
+        };
+        let handle = self.operations.insert(record).expect("room is made before");
+        self.operation_index
+            .insert(self.hash_key.id(operation_id.0), handle);
+        self.operation_queue.push(handle);
+    }
+
+    /// An id that came again after its window: the old record keeps its place in the queue, but
+    /// answers to no id any more.
+    fn forget_id(&mut self, handle: Handle) {
+        assert!(
+            self.is_operation_past(handle),
+            "a remembered operation is never forgotten"
+        );
+        let operation_id = self.operations[handle].operation_id;
+        self.operation_index
+            .remove(self.hash_key.id(operation_id), handle);
+        self.operations[handle].operation_id = 0;
+    }
+}
+
+fn within_bound(index: &crate::table::Table, hash: u32, table: Table) -> Result<(), Rejection> {
+    match index.placement_within(hash, PLACEMENT_BOUND, |_| false) {
+        Some(_) => Ok(()),
+        None => Err(Rejection::PlacementExceeded { table }),
+    }
+}

@@ -1,0 +1,114 @@
+//! reserve: one resource or a bundle, all or nothing.
+
+use super::record::{ReservationRecord, ReservationState};
+use super::{Execution, State};
+use crate::command::ResourceIds;
+use crate::ids::{HolderId, Lsn, Slot};
+use crate::outcome::ResultCode;
+use crate::slab::{Handle, Record};
+use crate::wheel::Links;
+
+impl State {
+    /// Checks: each id in the order given is there and available; there is room for a reservation;
+    /// the deadline's bucket has room.
+    pub(super) fn reserve(
+        &mut self,
+        lsn: Lsn,
+        resource_ids: ResourceIds<'_>,
+        holder_id: HolderId,
+        ttl_slots: u64,
+    ) -> Execution {
+        let deadline_slot = Slot(self.last_slot.0 + ttl_slots);
+        assert!(deadline_slot > self.last_slot, "a deadline lies ahead");
+        if let Some(failure) = self.first_unavailable(resource_ids) {
+            return failure;
+        }
+        if !self.has_reservation_room() {
+            return Execution::failed(ResultCode::ReservationTableFull);
+        }
+        if !self.wheel.has_room(deadline_slot) {
+            return Execution::failed(ResultCode::ExpirationIndexFull);
+        }
+        if self.reservations.room() == 0 {
+            let has_room = self.take_back_reservation();
+            assert!(has_room, "room for a reservation is checked before");
+        }
+        let handle = self.insert_reservation(lsn, resource_ids, holder_id, deadline_slot);
+        self.chain_resources(handle, resource_ids);
+        self.wheel
+            .link(&mut self.reservations, handle, deadline_slot);
+        Execution::done(self.reservation_id(lsn), deadline_slot)
+    }
+
+    /// The answer about the first named resource that cannot be had.
+    fn first_unavailable(&self, resource_ids: ResourceIds<'_>) -> Option<Execution> {
+        for (failed_index, resource_id) in (0..).zip(resource_ids.iter()) {
+            let code = match self.find_resource(resource_id) {
+                None => ResultCode::ResourceNotFound,
+                Some(handle) if !self.resources[handle].reservation.is_none() => {
+                    ResultCode::ResourceBusy
+                }
+                Some(_) => continue,
+            };
+            return Some(Execution {
+                failed_index,
+                ..Execution::failed(code)
+            });
+        }
+        None
+    }
+
+    fn insert_reservation(
+        &mut self,
+        lsn: Lsn,
+        resource_ids: ResourceIds<'_>,
+        holder_id: HolderId,
+        deadline_slot: Slot,
+    ) -> Handle {
+        let first_resource_id = resource_ids
+            .iter()
+            .next()
+            .expect("the form is checked before");
+        let resource_count = u16::try_from(resource_ids.len()).expect("the form is checked before");
+        let record = ReservationRecord {
+            holder_id: holder_id.0,
+            first_resource_id: first_resource_id.0,
+            lsn,
+            deadline_slot,
+            links: Links::NONE,
+            resource_count,
+            state: ReservationState::Reserved,
+            ..ReservationRecord::EMPTY
+        };
+        let handle = self
+            .reservations
+            .insert(record)
+            .expect("room is checked before");
+        self.reservation_index
+            .insert(self.hash_key.id(lsn.0.into()), handle);
+        handle
+    }
+
+    /// Chains the resources to the reservation, in the order given.
+    fn chain_resources(&mut self, reservation: Handle, resource_ids: ResourceIds<'_>) {
+        let mut previous = Handle::NONE;
+        for resource_id in resource_ids.iter() {
+            let resource = self.find_resource(resource_id).expect("found before");
+            let record = &mut self.resources[resource];
+            // The one rule of the product: it was checked before, and is asserted here.
+            assert!(record.reservation.is_none(), "one resource, one winner");
+            assert!(
+                record.next_in_bundle.is_none(),
+                "an available resource is in no bundle"
+            );
+            record.reservation = reservation;
+            record.version += 1;
+            if previous.is_none() {
+                self.reservations[reservation].first_resource = resource;
+            } else {
+                self.resources[previous].next_in_bundle = resource;
+            }
+            previous = resource;
+        }
+    }
+}

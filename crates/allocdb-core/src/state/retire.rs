@@ -1,0 +1,91 @@
+//! Retirement: when records are gone, and when their memory comes back.
+//!
+//! A record is gone for every command and read at `slot >= retire_after_slot`, whatever its memory
+//! does. Memory is taken back by applied commands only, [`TAKE_BACK_COUNT`] records of each kind at
+//! most, and one more on demand where a table would otherwise be full. So memory never depends on
+//! when anyone looked, and no command pays for a thousand others.
+
+use super::State;
+use crate::ids::{Lsn, ReservationId};
+use crate::slab::Handle;
+
+/// Records of each kind that an applied command takes back at most; a format constant, because
+/// handles come from the records taken back. Above one, so that the queues drain under load.
+pub(crate) const TAKE_BACK_COUNT: u32 = 4;
+
+impl State {
+    /// Takes a bounded number of past records back.
+    pub(super) fn take_back_some(&mut self) {
+        for _ in 0..TAKE_BACK_COUNT {
+            if !self.take_back_operation() {
+                break;
+            }
+        }
+        for _ in 0..TAKE_BACK_COUNT {
+            if !self.take_back_reservation() {
+                break;
+            }
+        }
+    }
+
+    /// Takes the oldest operation's memory back, if it is past its window.
+    pub(super) fn take_back_operation(&mut self) -> bool {
+        match self.operation_queue.at(0) {
+            Some(front) if self.is_operation_past(front) => {
+                let popped = self.operation_queue.pop();
+                assert!(popped == Some(front), "the front is what is popped");
+                let operation_id = self.operations[front].operation_id;
+                if operation_id != 0 {
+                    self.operation_index
+                        .remove(self.hash_key.id(operation_id), front);
+                }
+                self.operations.remove(front);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes the memory of the reservation that ended first back, if it is past its window.
+    pub(super) fn take_back_reservation(&mut self) -> bool {
+        match self.reservation_queue.at(0) {
+            Some(front) if self.is_retired(front) => {
+                let popped = self.reservation_queue.pop();
+                assert!(popped == Some(front), "the front is what is popped");
+                let record = self.reservations[front];
+                assert!(!record.state.is_live(), "only ended reservations retire");
+                self.reservation_index
+                    .remove(self.hash_key.id(record.lsn.0.into()), front);
+                self.reservations.remove(front);
+                self.retired_watermark = self.retired_watermark.max(record.lsn);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether one more reservation fits, in free memory or in memory that can be taken back.
+    pub(super) fn has_reservation_room(&self) -> bool {
+        let front = self.reservation_queue.at(0);
+        self.reservations.room() > 0 || front.is_some_and(|front| self.is_retired(front))
+    }
+
+    /// Whether an operation is gone at the last slot.
+    pub(super) fn is_operation_past(&self, handle: Handle) -> bool {
+        self.last_slot >= self.operations[handle].retire_after_slot
+    }
+
+    /// Whether a reservation has ended and is gone at the last slot.
+    pub(super) fn is_retired(&self, handle: Handle) -> bool {
+        let record = &self.reservations[handle];
+        !record.state.is_live() && self.last_slot >= record.retire_after_slot
+    }
+
+    /// Whether an id that is not there once was, as far as the watermark tells.
+    pub(super) fn is_below_watermark(&self, reservation_id: ReservationId) -> bool {
+        let lsn = reservation_id.lsn();
+        reservation_id.shard_id() == self.config.shard_id
+            && lsn != Lsn(0)
+            && lsn <= self.retired_watermark
+    }
+}

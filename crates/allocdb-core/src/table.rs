@@ -1,0 +1,205 @@
+//! An index from ids to handles: fixed-capacity open addressing.
+//!
+//! A cell is 8 bytes: 32 hash bits above, handle + 1 below; 0 is empty. Cells are at least twice
+//! the capacity, so the load never passes one half. A key lies in the first empty cell at or after
+//! its home; removal shifts followers back towards their homes by the hash bits in the cells, so
+//! it touches no record and leaves no tombstone.
+//!
+//! Two facts that others build upon: *which* cells are occupied depends on the set of keys alone,
+//! not on the order they came in; and removing keys never moves a remaining key further from its
+//! home. Hence acceptance can count placements ahead ([`Table::placement_within`]) and be right whatever
+//! the commit removes in between.
+//!
+//! Lookups end at an empty cell and know no bound; only a *new* key is refused beyond
+//! [`PLACEMENT_BOUND`], and before anything is logged. Rejected: Robin Hood order (shorter worst
+//! probes, but the layout would depend on history) and chaining (an allocation a key).
+
+use std::collections::TryReserveError;
+
+use crate::slab::Handle;
+
+/// How far from its home a new key may lie, in cells; a format constant: two databases that apply
+/// one log must refuse alike.
+pub(crate) const PLACEMENT_BOUND: u32 = 128;
+
+const EMPTY: u64 = 0;
+
+/// The least number of cells; tiny tables still leave runs an end.
+const CELLS_MIN: u64 = 16;
+
+/// An open-addressed index. It does not know the keys: callers compare records.
+#[derive(Debug)]
+pub(crate) struct Table {
+    cells: Vec<u64>,
+    count: u32,
+    capacity: u32,
+    probe_len_max: u32,
+}
+
+/// Where a new key would lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Placement {
+    /// The cell.
+    pub(crate) cell: u32,
+    /// Its distance from the key's home.
+    pub(crate) distance: u32,
+}
+
+impl Table {
+    /// Reserves and clears the cells for `capacity` keys.
+    pub(crate) fn new(capacity: u32) -> Result<Self, TryReserveError> {
+        let cell_count = usize::try_from(Self::cell_count(capacity)).unwrap_or(usize::MAX);
+        let mut cells = Vec::new();
+        cells.try_reserve_exact(cell_count)?;
+        cells.resize(cell_count, EMPTY);
+        Ok(Self {
+            cells,
+            count: 0,
+            capacity,
+            probe_len_max: 0,
+        })
+    }
+
+    /// Bytes that a table of this capacity reserves.
+    pub(crate) const fn memory_bytes(capacity: u32) -> u64 {
+        Self::cell_count(capacity) * 8
+    }
+
+    const fn cell_count(capacity: u32) -> u64 {
+        let twice = capacity as u64 * 2;
+        if twice < CELLS_MIN { CELLS_MIN } else { twice }
+    }
+
+    /// The handle under `hash` for which `is_match` holds.
+    #[inline]
+    pub(crate) fn find(&self, hash: u32, is_match: impl Fn(Handle) -> bool) -> Option<Handle> {
+        let mut cell = self.home(hash);
+        loop {
+            let entry = self.cells[cell];
+            if entry == EMPTY {
+                return None;
+            }
+            if entry_hash(entry) == hash && is_match(entry_handle(entry)) {
+                return Some(entry_handle(entry));
+            }
+            cell = self.after(cell);
+        }
+    }
+
+    /// Where a new key would lie, passing over cells that `is_taken` claims as well; `None` if that
+    /// is more than `bound` cells from its home.
+    pub(crate) fn placement_within(
+        &self,
+        hash: u32,
+        bound: u32,
+        is_taken: impl Fn(u32) -> bool,
+    ) -> Option<Placement> {
+        let mut cell = self.home(hash);
+        for distance in 0..=bound {
+            if self.cells[cell] == EMPTY && !is_taken(narrow(cell)) {
+                return Some(Placement {
+                    cell: narrow(cell),
+                    distance,
+                });
+            }
+            cell = self.after(cell);
+        }
+        None
+    }
+
+    /// Adds a key that is not there. Its placement has been judged before.
+    pub(crate) fn insert(&mut self, hash: u32, handle: Handle) {
+        assert!(
+            self.count < self.capacity,
+            "the slab behind the table bounds it"
+        );
+        assert!(!handle.is_none(), "a key has a record");
+        let place = self.placement_within(hash, u32::MAX - 1, |_| false);
+        let place = place.expect("half of the cells stay empty");
+        self.cells[place.cell as usize] = (u64::from(hash) << 32) | u64::from(handle.0 + 1);
+        self.count += 1;
+        self.probe_len_max = self.probe_len_max.max(place.distance + 1);
+    }
+
+    /// Removes the key with this handle, which must be there.
+    pub(crate) fn remove(&mut self, hash: u32, handle: Handle) {
+        let mut hole = self.home(hash);
+        while self.cells[hole] == EMPTY || entry_handle(self.cells[hole]) != handle {
+            assert!(self.cells[hole] != EMPTY, "a key that is removed is there");
+            hole = self.after(hole);
+        }
+        assert!(
+            entry_hash(self.cells[hole]) == hash,
+            "a cell keeps its key's hash"
+        );
+        let mut cell = self.after(hole);
+        while self.cells[cell] != EMPTY {
+            let home = self.home(entry_hash(self.cells[cell]));
+            // A follower may move into the hole unless that lies before its home.
+            if self.distance(home, cell) >= self.distance(hole, cell) {
+                self.cells[hole] = self.cells[cell];
+                hole = cell;
+            }
+            cell = self.after(cell);
+        }
+        self.cells[hole] = EMPTY;
+        self.count -= 1;
+    }
+
+    /// How many keys there are.
+    pub(crate) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The longest probe that an insert needed since this table was made.
+    pub(crate) const fn probe_len_max(&self) -> u32 {
+        self.probe_len_max
+    }
+
+    #[inline]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "less than the number of cells"
+    )]
+    fn home(&self, hash: u32) -> usize {
+        ((u64::from(hash) * self.cells.len() as u64) >> 32) as usize
+    }
+
+    #[inline]
+    fn after(&self, cell: usize) -> usize {
+        if cell + 1 == self.cells.len() {
+            0
+        } else {
+            cell + 1
+        }
+    }
+
+    fn distance(&self, from: usize, to: usize) -> usize {
+        if to >= from {
+            to - from
+        } else {
+            to + self.cells.len() - from
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the upper half")]
+const fn entry_hash(entry: u64) -> u32 {
+    (entry >> 32) as u32
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+const fn entry_handle(entry: u64) -> Handle {
+    Handle((entry as u32).wrapping_sub(1))
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "at most 2^29 cells")]
+const fn narrow(cell: usize) -> u32 {
+    cell as u32
+}
+
+// The greatest capacity keeps every cell number within 32 bits.
+const _: () = assert!(crate::config::CAPACITY_MAX <= 1 << 30);
+
+#[cfg(test)]
+mod tests;
