@@ -1,0 +1,147 @@
+//! A bounded snapshot of the engine's figures, readable while a sync is under way.
+//!
+//! Plain numbers, copied out under a lock that no sync is held under. Sync times go into a
+//! histogram of fixed buckets, each twice as wide as the one before: a bucket's index is the
+//! position of the highest bit of the time in microseconds. Rejected: an exact reservoir, which
+//! would need memory that grows, or a random choice.
+
+use core::fmt;
+
+use allocdb_core::{Lsn, Slot};
+
+use crate::error::IoError;
+use crate::report::RecoveryReport;
+
+/// Buckets of the sync time histogram: bucket i counts times below 2^i µs that no earlier bucket
+/// counts; the last counts all that are longer.
+pub const SYNC_BUCKETS: usize = 24;
+/// Kinds of commands, counted by their number; index 0 is unused.
+pub const KIND_COUNTERS: usize = 10;
+/// Result codes, counted by their number.
+pub const CODE_COUNTERS: usize = 11;
+
+/// Why an engine no longer accepts or answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum HaltReason {
+    /// A write or sync failed.
+    Storage(IoError),
+    /// A thread panicked inside the engine.
+    Panic,
+    /// The host asked for it.
+    Requested,
+}
+
+impl HaltReason {
+    /// The number, in health and in the codec: 0 is kept for "not halted".
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        match self {
+            Self::Storage(_) => 1,
+            Self::Panic => 2,
+            Self::Requested => 3,
+        }
+    }
+}
+
+impl fmt::Display for HaltReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage(error) => error.fmt(f),
+            Self::Panic => f.write_str("an internal error was caught"),
+            Self::Requested => f.write_str("the host halted it"),
+        }
+    }
+}
+
+/// How full one table is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TableHealth {
+    /// Records in memory, retired ones among them.
+    pub used: u64,
+    /// How many fit.
+    pub capacity: u64,
+    /// Records in memory that are logically gone, and count as room.
+    pub retired: u64,
+    /// The longest way from a key's home that was ever seen.
+    pub probe_len_max: u32,
+}
+
+/// The engine's figures at one moment. Counters count since open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Health {
+    /// Whether a submission would be looked at: neither halted nor closing.
+    pub accepting_writes: bool,
+    /// Why not, if halted.
+    pub halt: Option<HaltReason>,
+    /// Submissions waiting.
+    pub queue_len: u32,
+    /// `max_queue`.
+    pub queue_capacity: u32,
+    /// The last applied log position.
+    pub last_lsn: Lsn,
+    /// The last applied slot.
+    pub last_slot: Slot,
+    /// How far the caller's slot is ahead of it.
+    pub logical_slot_lag: u64,
+    /// Reservations due at the last applied slot and not yet expired.
+    pub expiration_backlog: u64,
+    /// Resources.
+    pub resources: TableHealth,
+    /// Reservations, live and remembered.
+    pub reservations: TableHealth,
+    /// Operations remembered.
+    pub operations: TableHealth,
+    /// Bytes of the log that hold frames.
+    pub log_bytes: u64,
+    /// Bytes by which it has grown since the last checkpoint.
+    pub log_bytes_since_checkpoint: u64,
+    /// The newest snapshot; 0 for none.
+    pub snapshot_lsn: Lsn,
+    /// Checkpoints completed.
+    pub checkpoints: u64,
+    /// Checkpoints given up.
+    pub checkpoint_failures: u64,
+    /// How long the last one took.
+    pub checkpoint_ns_last: u64,
+    /// How long commits were held by the last one.
+    pub checkpoint_stall_ns_last: u64,
+    /// The longest that commits were held by one.
+    pub checkpoint_stall_ns_max: u64,
+    /// New commands applied, by kind.
+    pub commands_by_kind: [u64; KIND_COUNTERS],
+    /// Their results, by code.
+    pub outcomes_by_code: [u64; CODE_COUNTERS],
+    /// Commands answered from an earlier submission.
+    pub retries: u64,
+    /// Commands rejected, in refused submissions once each.
+    pub rejections: u64,
+    /// Submissions refused because the queue was full.
+    pub overloads: u64,
+    /// Reservations that time ended.
+    pub expirations: u64,
+    /// Commits written.
+    pub commits: u64,
+    /// Records in them.
+    pub records: u64,
+    /// The most records in one of them.
+    pub records_per_commit_max: u64,
+    /// Commits synced.
+    pub syncs: u64,
+    /// Time in write and sync.
+    pub sync_ns_sum: u64,
+    /// The longest write and sync.
+    pub sync_ns_max: u64,
+    /// Their histogram.
+    pub sync_histogram: [u64; SYNC_BUCKETS],
+    /// What recovery did at open.
+    pub recovery: RecoveryReport,
+}
+
+/// The histogram bucket of a time.
+#[must_use]
+pub fn sync_bucket(sync_ns: u64) -> usize {
+    let microseconds = sync_ns / 1_000;
+    let bits = (u64::BITS - microseconds.leading_zeros()) as usize;
+    bits.min(SYNC_BUCKETS - 1)
+}

@@ -1,0 +1,31 @@
+//! The single-node engine of AllocDB: everything around the trusted core that touches the world.
+//!
+//! Many threads call one [`Engine`]. Their submissions gather in a bounded queue; one waiting
+//! thread leads, makes one log frame of what has gathered, writes and syncs it once, applies it
+//! and wakes the others. The engine starts no thread and allocates nothing after open.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`options`] | what a caller may choose, defaults, the memory bound |
+//! | [`batch`] | the calls; what a caller hands in |
+//! | `commit`, `queue` | one group commit; who waits, who leads |
+//! | [`clock`] | slots and the system's clock |
+//! | [`health`], [`report`] | figures for operators |
+//! | [`diagnostics`] | log lines, bounded and preallocated |
+//! | [`error`], [`status`] | what can go wrong, and its number |
+
+pub mod batch;
+pub mod clock;
+pub mod diagnostics;
+pub mod error;
+pub mod health;
+pub mod options;
+pub mod report;
+pub mod status;
+
+pub use batch::{Batch, CommandResult};
+pub use diagnostics::{Diagnostics, Level, LogSink};
+pub use error::{CheckpointError, FileName, IoError, OpenError, ReadError, SubmitError};
+pub use health::{HaltReason, Health};
+pub use options::{Clock, OpenMode, Options, Settings, Sync};
+pub use report::{CheckpointReport, RecoveryReport, StartKind, TickResult};
