@@ -27,6 +27,7 @@ pub mod outcome;
 mod retire_queue;
 mod slab;
 pub mod state;
+pub mod stream;
 mod table;
 mod wheel;
 

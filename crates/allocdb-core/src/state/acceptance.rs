@@ -137,8 +137,7 @@ impl Acceptance {
         if self.pending.entries.len() as u64 >= self.room {
             return Err(state.operation_table_full());
         }
-        let lsn = self.next_lsn.ok_or(Rejection::LsnExhausted)?;
-        self.take_cells(state, command, lsn)?;
+        let lsn = self.take_cells(state, command)?;
         let operation_id = command.operation_id;
         let pending = PendingOperation {
             operation_id,
@@ -151,13 +150,9 @@ impl Acceptance {
         Ok(Admission::New { lsn })
     }
 
-    /// Finds places for every key that the command may add, and claims them.
-    fn take_cells(
-        &mut self,
-        state: &State,
-        command: &Command<'_>,
-        lsn: Lsn,
-    ) -> Result<(), Rejection> {
+    /// Finds places for every key that the command may add, and claims them and the next LSN.
+    fn take_cells(&mut self, state: &State, command: &Command<'_>) -> Result<Lsn, Rejection> {
+        let lsn = self.next_lsn.ok_or(Rejection::LsnExhausted);
         let operation_hash = state.hash_key.id(command.operation_id.0);
         let operation = self.place(&state.operation_index, operation_hash, Table::Operations)?;
         let other = match command.action {
@@ -166,16 +161,17 @@ impl Acceptance {
                 Some(self.place(&state.resource_index, hash, Table::Resources)?)
             }
             Action::Reserve { .. } => {
-                let hash = state.hash_key.id(lsn.0.into());
+                let hash = state.hash_key.id(lsn?.0.into());
                 Some(self.place(&state.reservation_index, hash, Table::Reservations)?)
             }
             _ => None,
         };
+        let lsn = lsn?;
         self.taken.insert(operation);
         if let Some(cell) = other {
             self.taken.insert(cell);
         }
-        Ok(())
+        Ok(lsn)
     }
 
     fn place(&self, index: &Index, hash: u32, table: Table) -> Result<TakenCell, Rejection> {
