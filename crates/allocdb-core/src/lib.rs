@@ -26,6 +26,7 @@ pub mod ids;
 pub mod outcome;
 mod retire_queue;
 mod slab;
+pub mod snapshot;
 pub mod state;
 pub mod stream;
 mod table;

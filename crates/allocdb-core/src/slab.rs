@@ -158,11 +158,6 @@ impl<T: Record> Slab<T> {
         })
     }
 
-    /// How many free handles the list holds.
-    pub(crate) const fn free_count(&self) -> u32 {
-        self.free_count
-    }
-
     /// Restoring: makes handles `0..fresh_count` exist, all unused. `false` if they do not fit.
     pub(crate) fn restore_fresh(&mut self, fresh_count: u32) -> bool {
         assert!(self.records.is_empty(), "only a new slab is restored into");
@@ -185,19 +180,24 @@ impl<T: Record> Slab<T> {
         }
     }
 
-    /// Restoring: lists a free handle, to be given out before those listed so far. `false` if it
-    /// does not exist or is used. That none was listed twice, [`Slab::free_list_is_whole`] tells.
-    pub(crate) fn restore_free(&mut self, handle: Handle) -> bool {
-        let head = self.free_head;
-        match self.records.get_mut(handle.index()) {
-            Some(place) if !place.is_used() && self.free_count < self.capacity => {
-                place.set_free_link(head);
-                self.free_head = handle;
-                self.free_count += 1;
-                true
-            }
-            _ => false,
+    /// Restoring: lists a free handle behind `last`, the one listed before, or first where that is
+    /// none. `false` if it does not exist or is used. That none was listed twice,
+    /// [`Slab::free_list_is_whole`] tells.
+    pub(crate) fn restore_free(&mut self, last: Handle, handle: Handle) -> bool {
+        if self.free_count == self.capacity {
+            return false;
         }
+        match self.records.get_mut(handle.index()) {
+            Some(place) if !place.is_used() => place.set_free_link(Handle::NONE),
+            _ => return false,
+        }
+        if last.is_none() {
+            self.free_head = handle;
+        } else {
+            self[last].set_free_link(handle);
+        }
+        self.free_count += 1;
+        true
     }
 
     /// Whether the free list holds every unused handle exactly once: it must end after as many

@@ -143,6 +143,12 @@ impl State {
         )
     }
 
+    /// Whether a command at the last slot or before can have set this retirement.
+    fn may_retire(&self, retire_after_slot: Slot, window_slots: u64) -> bool {
+        let last = self.last_slot.0.saturating_add(window_slots + 1);
+        (window_slots + 1..=last).contains(&retire_after_slot.0)
+    }
+
     /// A live reservation's resources all point back at it, and are as many as it says.
     fn check_chain(&self, handle: Handle, record: &ReservationRecord) -> Result<(), Broken> {
         let ended_early = record.ended_lsn != Lsn(0) || record.retire_after_slot != Slot(0);

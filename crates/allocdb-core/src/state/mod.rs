@@ -321,14 +321,14 @@ impl State {
         }
     }
 
-    fn find_resource(&self, resource_id: ResourceId) -> Option<Handle> {
+    pub(crate) fn find_resource(&self, resource_id: ResourceId) -> Option<Handle> {
         let is_match = |handle| self.resources[handle].resource_id == resource_id.0;
         self.resource_index
             .find(self.hash_key.id(resource_id.0), is_match)
     }
 
     /// The record of a reservation of this shard, retired or not.
-    fn find_reservation(&self, reservation_id: ReservationId) -> Option<Handle> {
+    pub(crate) fn find_reservation(&self, reservation_id: ReservationId) -> Option<Handle> {
         if reservation_id.shard_id() != self.config.shard_id {
             return None;
         }
@@ -338,7 +338,7 @@ impl State {
             .find(self.hash_key.id(lsn.0.into()), is_match)
     }
 
-    fn reservation_id(&self, lsn: Lsn) -> ReservationId {
+    pub(crate) fn reservation_id(&self, lsn: Lsn) -> ReservationId {
         ReservationId::new(self.config.shard_id, lsn)
     }
 }

@@ -54,7 +54,7 @@ impl State {
     }
 
     /// The record under this id, past its window or not.
-    pub(super) fn find_operation(&self, operation_id: OperationId) -> Option<Handle> {
+    pub(crate) fn find_operation(&self, operation_id: OperationId) -> Option<Handle> {
         let is_match = |handle| self.operations[handle].operation_id == operation_id.0;
         self.operation_index
             .find(self.hash_key.id(operation_id.0), is_match)
