@@ -1,0 +1,41 @@
+# Shared by the scripts in this directory; sourced, never run.
+#
+# It finds the tree (ROOT) and the build directory (TARGET), makes a Rust that rustup put under the
+# user's home visible to a shell that did not read the profile, and gives the few words that all
+# scripts speak with: `say`, `fail`, `usage`. Nothing here writes to the disk.
+#
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # the names are used by the scripts that source this file
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
+case $TARGET in /*) ;; *) TARGET=$PWD/$TARGET ;; esac
+# The staged tree stands in target/ of the tree whatever the build directory is: docs and users name it so.
+STAGE=$ROOT/target/stage
+
+case :$PATH: in
+    *":${HOME:-/}/.cargo/bin:"*) ;;
+    *) [ ! -d "${HOME:-}/.cargo/bin" ] || PATH=$PATH:${HOME:-}/.cargo/bin ;;
+esac
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+    BOLD=$'\e[1m' GREEN=$'\e[32m' RED=$'\e[31m' PLAIN=$'\e[0m'
+else
+    BOLD='' GREEN='' RED='' PLAIN=''
+fi
+
+say() { printf '%s\n' "$*"; }
+
+fail() {
+    printf '%s%s: %s%s\n' "$RED" "$(basename "$0")" "$*" "$PLAIN" >&2
+    exit 1
+}
+
+# A script's usage is the comment that opens it: what is read first cannot fall behind what is printed.
+usage() { awk 'NR == 1 { next } /^#/ { sub(/^# ?/, ""); print; next } { exit }' "$0"; }
+
+# Milliseconds since an arbitrary moment, without starting a process.
+now_ms() {
+    local micros=${EPOCHREALTIME/[.,]/}
+    printf '%s' "${micros%???}"
+}
