@@ -51,6 +51,8 @@ pub struct IoError {
     pub operation: &'static str,
     /// On which file.
     pub file: FileName,
+    /// Where in the file.
+    pub offset: u64,
     /// The operating system's number; 0 where it gave none (a read that came short).
     pub os_errno: i32,
 }
@@ -68,9 +70,20 @@ impl fmt::Display for IoError {
         let Self {
             operation,
             file,
+            offset,
             os_errno,
         } = self;
-        write!(f, "{operation} of {file} failed with errno {os_errno}")
+        write!(
+            f,
+            "{operation} of {file} at offset {offset} failed with errno {os_errno}"
+        )?;
+        match *os_errno {
+            libc::EMFILE | libc::ENFILE => f.write_str(" (too many open files)"),
+            libc::ENOSPC => f.write_str(" (no space left)"),
+            libc::EACCES | libc::EPERM | libc::EROFS => f.write_str(" (not allowed)"),
+            0 => f.write_str(" (the file ends there)"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -12,16 +12,21 @@
 //! | [`clock`] | slots and the system's clock |
 //! | [`health`], [`report`] | figures for operators |
 //! | [`diagnostics`] | log lines, bounded and preallocated |
+//! | [`storage`] | the only place that touches a file |
+//! | [`fork`], [`cancellation`] | what the host's processes and threads must not break |
 //! | [`error`], [`status`] | what can go wrong, and its number |
 
 pub mod batch;
+pub mod cancellation;
 pub mod clock;
 pub mod diagnostics;
 pub mod error;
+pub mod fork;
 pub mod health;
 pub mod options;
 pub mod report;
 pub mod status;
+pub mod storage;
 
 pub use batch::{Batch, CommandResult};
 pub use diagnostics::{Diagnostics, Level, LogSink};
