@@ -127,6 +127,14 @@ impl State {
                     "an ended one has no resources",
                     handle,
                 )?;
+                law(
+                    record.ended_lsn > record.lsn,
+                    "a reservation ends after it began",
+                    handle,
+                )?;
+                let window = self.config.history_window_slots;
+                let is_bounded = self.may_retire(record.retire_after_slot, window);
+                law(is_bounded, "windows are bounded", handle)?;
             }
         }
         let taken = used(&self.resources).filter(|(_, resource)| !resource.reservation.is_none());
@@ -250,6 +258,12 @@ impl State {
             law(
                 record.applied_lsn <= self.last_lsn,
                 "an operation was logged",
+                handle,
+            )?;
+            let window = self.config.operation_window_slots;
+            law(
+                self.may_retire(record.retire_after_slot, window),
+                "windows are bounded",
                 handle,
             )?;
             let reserves = record.reservation_lsn <= record.applied_lsn;
