@@ -88,6 +88,8 @@ impl State {
         let window = self.config.history_window_slots;
         let record = &mut self.reservations[handle];
         record.state = end;
+        // R11: only a hold has a deadline.
+        record.deadline_slot = Slot(0);
         record.ended_lsn = lsn;
         record.retire_after_slot = Slot(self.last_slot.0.saturating_add(window + 1));
         record.first_resource = Handle::NONE;
