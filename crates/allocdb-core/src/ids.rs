@@ -72,6 +72,19 @@ impl ReservationId {
 #[repr(transparent)]
 pub struct Lsn(pub u64);
 
+impl Lsn {
+    /// The last log position: the one below the greatest number, so that the log can always say
+    /// "the next one" (R4).
+    pub const MAX: Self = Self(u64::MAX - 1);
+
+    /// The position `count` further on, if there is one.
+    #[must_use]
+    pub fn after(self, count: u64) -> Option<Self> {
+        let sum = self.0.checked_add(count).map(Self);
+        sum.filter(|&lsn| lsn <= Self::MAX)
+    }
+}
+
 /// Logical time: whatever monotonic count the host chooses, often
 /// `unix_ms / slot_duration_ms`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

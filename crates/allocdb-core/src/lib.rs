@@ -23,6 +23,7 @@ pub mod command;
 pub mod config;
 pub mod hash;
 pub mod ids;
+pub mod log;
 pub mod outcome;
 mod retire_queue;
 mod slab;

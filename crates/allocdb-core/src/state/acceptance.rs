@@ -77,11 +77,7 @@ impl Acceptance {
         );
         self.slot = slot;
         self.base_lsn = state.last_lsn;
-        self.next_lsn = state
-            .last_lsn
-            .0
-            .checked_add(1 + u64::from(with_expire_due))
-            .map(Lsn);
+        self.next_lsn = state.last_lsn.after(1 + u64::from(with_expire_due));
         self.room = state.operation_room(slot);
         self.pending.clear();
         self.taken.clear();
@@ -146,7 +142,7 @@ impl Acceptance {
             tag,
         };
         self.pending.insert(&state.hash_key, pending);
-        self.next_lsn = lsn.0.checked_add(1).map(Lsn);
+        self.next_lsn = lsn.after(1);
         Ok(Admission::New { lsn })
     }
 

@@ -211,7 +211,7 @@ impl State {
     /// the answer and changes nothing else, so logs ordered elsewhere may carry such commands.
     pub fn apply(&mut self, slot: Slot, command: &Command<'_>) -> Applied {
         let slot = slot.max(self.last_slot);
-        let Some(lsn) = self.last_lsn.0.checked_add(1).map(Lsn) else {
+        let Some(lsn) = self.last_lsn.after(1) else {
             let verdict = Verdict::Rejected(Rejection::LsnExhausted);
             return Applied {
                 lsn: self.last_lsn,

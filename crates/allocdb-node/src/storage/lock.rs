@@ -51,10 +51,7 @@ impl LockRecord {
             len: 0,
         };
         let Self { pid, database_id } = self;
-        let body = writeln!(
-            text,
-            "{TITLE}{PID}{pid:010}{DATABASE_ID}{database_id:032x}"
-        );
+        let body = writeln!(text, "{TITLE}{PID}{pid:010}{DATABASE_ID}{database_id:032x}");
         assert!(body.is_ok(), "the text's widths are fixed");
         assert!(text.len == CHECKED_BYTES, "the text's widths are fixed");
         let check = crc32c::crc32c(&text.bytes[..text.len]);

@@ -1,0 +1,1 @@
+//! Laws of this file's parent, proved over real bytes.
