@@ -2,12 +2,13 @@
 # Sells the 10,000 seats of a venue to 64 impatient buyers, kills the seller three times with
 # kill -9, and proves that nothing was lost and nothing sold twice.
 #
-# usage: scripts/demo.sh [--seconds N] [--buyers N] [--kills N] [--seed N] [--help]
+# usage: scripts/demo.sh [--seconds N] [--buyers N] [--kills N] [--seed N] [--out DIRECTORY]
 #
 #   --seconds N   how long the shop is open (default 40)
 #   --buyers N    how many threads buy at once (default 64, at most 256)
 #   --kills N     how often the seller is killed (default 3, at most 15)
 #   --seed N      repeats a run's moments of killing and its buyers' choices (default: drawn)
+#   --out DIR     where the run's files go (default target/demo); what was there is removed
 #   --help        this text
 #
 # It builds the library, then compiles the C programs of bindings/c/examples against the staged
@@ -16,8 +17,7 @@
 # the seller gave; when the shop has closed, the audit (seat_audit.c) holds the database against
 # what the witness heard, prints the verdict and the figures, and draws the map of the sold seats.
 #
-# All it writes is in target/demo: the database in db, the witness's journal in journal.txt, the map
-# in seats.svg. It ends with 0 only if every check passed.
+# It leaves there: the database in db, the witness's journal in journal.txt, the map in seats.svg. It ends with 0 only if every check passed.
 
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -27,6 +27,7 @@ SECONDS_OPEN=40
 BUYERS=64
 KILLS=3
 SEED=
+OUT=target/demo
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -34,10 +35,14 @@ while [ $# -gt 0 ]; do
         --buyers) BUYERS=${2:-} ;;
         --kills) KILLS=${2:-} ;;
         --seed) SEED=${2:-} ;;
+        --out) OUT=${2:-} ;;
         --help | -h) usage; exit 0 ;;
         *) fail "unknown option '$1'; see --help" ;;
     esac
-    case ${2:-} in '' | *[!0-9]*) fail "$1 wants a number; see --help" ;; esac
+    case $1/${2:-} in
+        --out/?*) ;;
+        */ | */*[!0-9]*) fail "$1 wants a value; see --help" ;;
+    esac
     shift 2
 done
 [ "$SECONDS_OPEN" -ge 2 ] || fail "--seconds must be at least 2"
@@ -47,7 +52,7 @@ SEED=${SEED:-$((SRANDOM % 32768))}
 
 EXAMPLES=$ROOT/bindings/c/examples
 VENUE=$EXAMPLES/venue.csv
-DEMO=$ROOT/target/demo
+case $OUT in /*) DEMO=$OUT ;; target/*) DEMO=$ROOT/$OUT ;; *) DEMO=$PWD/$OUT ;; esac
 SELLER_PID=
 WITNESS_PID=
 
@@ -70,7 +75,8 @@ compile() {
 build() {
     "$ROOT/scripts/setup.sh"
     say "building the library and the C programs ..."
-    "$ROOT/scripts/stage.sh" >"$DEMO/build.log" 2>&1 || { cat "$DEMO/build.log"; fail "the build failed"; }
+    "$ROOT/scripts/stage.sh" >"$DEMO/build.log" 2>&1 ||
+        { cat "$DEMO/build.log"; fail "the build failed"; }
     compile seat_seller seat_seller.c seat_buyer.c seat_journal.c venue.c
     compile seat_audit seat_audit.c seat_journal.c seat_map.c venue.c
     compile seat_witness seat_witness.c
@@ -81,8 +87,8 @@ unix_ms() {
     printf '%s' "${micros%???}"
 }
 
-# The moments of killing in milliseconds after the opening: one at random in each stretch of time, so that
-# every life of the seller sells something.
+# The moments of killing, in milliseconds after the opening: one at random in each stretch of time,
+# so that every life of the seller sells something.
 draw_kills() {
     local i stretch=$((SECONDS_OPEN * 1000 / (KILLS + 1)))
     RANDOM=$SEED
@@ -115,7 +121,8 @@ sell_until_killed() {
     kill -9 "$SELLER_PID" 2>/dev/null || true
     wait_seller || status=$?
     # 137 is death by kill -9; anything else happened before we came.
-    [ "$status" = 137 ] || { cat "$DEMO/seller.log" >&2; fail "the seller ended by itself ($status)"; }
+    [ "$status" = 137 ] ||
+        { cat "$DEMO/seller.log" >&2; fail "the seller ended by itself ($status)"; }
     say "note ${1}. kill -9, $2 ms after the opening" >&3
 }
 
@@ -143,20 +150,26 @@ run_shop() {
 }
 
 main() {
+    # Only a directory that an earlier run made is removed.
+    if [ -e "$DEMO" ] && [ ! -e "$DEMO/build.log" ] && [ -n "$(ls -A "$DEMO")" ]; then
+        fail "$OUT is not empty, and no run of this script has made it"
+    fi
     rm -rf "$DEMO"
     mkdir -p "$DEMO"
+    : >"$DEMO/build.log"
     build
     say ""
-    say "${BOLD}The shop opens: $BUYERS buyers, $SECONDS_OPEN seconds, $KILLS x kill -9, seed $SEED${PLAIN}"
+    say "${BOLD}The shop opens: $BUYERS buyers, $SECONDS_OPEN seconds, $KILLS x kill -9," \
+        "seed $SEED$PLAIN"
     trap clean_up EXIT
     run_shop
     trap - EXIT
     say ""
     say "${BOLD}The audit${PLAIN}"
     "$DEMO/seat_audit" "$DEMO/db" "$VENUE" "$DEMO/journal.txt" "$DEMO/seats.svg" ||
-        fail "the audit failed; seed $SEED, everything is kept in target/demo"
-    say "  map                    target/demo/seats.svg"
-    say "  witness's journal      target/demo/journal.txt"
+        fail "the audit failed; seed $SEED, everything is kept in $OUT"
+    say "  map                    $OUT/seats.svg"
+    say "  witness's journal      $OUT/journal.txt"
     say ""
     say "${GREEN}demo passed${PLAIN}: killed $KILLS times, nothing lost, nothing sold twice (seed $SEED)"
 }

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Compiles the C examples against the staged tree, runs them, and tries the demo's audit itself.
+#
+# usage: scripts/example_tests.sh [--help]
+#
+# The demo runs for a few seconds with two kills. Then its audit is shown journals of that run that were
+# tampered with, each in another way: it must refuse every one, or its "ok" would mean nothing. Wants
+# the staged tree (scripts/stage.sh). The last line is the count: `N passed, N failed`.
+
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+case ${1:-} in
+    '') ;;
+    --help | -h) usage; exit 0 ;;
+    *) fail "unknown option '$1'; see --help" ;;
+esac
+
+EXAMPLES=$ROOT/bindings/c/examples
+OUT=$ROOT/target/example-tests
+SHOP=$OUT/shop
+PASSED=0
+FAILED=0
+
+# try NAME COMMAND...: one test, which passes when the command does.
+try() {
+    local name=$1
+    shift
+    if "$@" >"$OUT/log" 2>&1; then
+        PASSED=$((PASSED + 1))
+    else
+        FAILED=$((FAILED + 1))
+        say "FAILED: $name"
+        tail -n 40 "$OUT/log"
+    fi
+}
+
+# Every file, by every compiler that is there, with every warning an error.
+compile_strictly() {
+    "$1" -std=c11 -O2 -Wall -Wextra -Wpedantic -Wshadow -Werror -I"$STAGE/include" -c "$2" \
+        -o "$OUT/object.o"
+}
+
+compile_all() {
+    local compiler file
+    for compiler in gcc clang; do
+        command -v "$compiler" >/dev/null || continue
+        for file in "$EXAMPLES"/*.c; do
+            try "$compiler compiles $(basename "$file")" compile_strictly "$compiler" "$file"
+        done
+    done
+}
+
+# The command in the file's own comment, with the staged tree's pkg-config file.
+build_ticket_counter() {
+    # shellcheck disable=SC2046
+    "${CC:-cc}" -std=c11 "$EXAMPLES/ticket_counter.c" -o "$OUT/ticket_counter" \
+        $(PKG_CONFIG_PATH=$STAGE/lib/pkgconfig pkg-config --cflags --libs allocdb) -pthread
+}
+
+run_ticket_counter() {
+    LD_LIBRARY_PATH=$STAGE/lib "$OUT/ticket_counter" "$OUT/tickets.db" | tee "$OUT/tickets.txt"
+    [ "$(tail -n 1 "$OUT/tickets.txt")" = "$1 of 100 seats sold" ]
+}
+
+run_demo() { "$ROOT/scripts/demo.sh" --seconds 6 --kills 2 --out "$SHOP"; }
+
+audit() { "$SHOP/seat_audit" "$SHOP/db" "$EXAMPLES/venue.csv" "$1"; }
+
+# audit_refuses LAW AWK-PROGRAM: the journal, changed, must fail the audit, and at that law.
+audit_refuses() {
+    awk "$2" "$SHOP/journal.txt" >"$OUT/tampered.txt"
+    ! cmp -s "$SHOP/journal.txt" "$OUT/tampered.txt" || { say "nothing was changed"; return 1; }
+    if audit "$OUT/tampered.txt" >"$OUT/verdict.txt" 2>&1; then
+        say "the audit accepted it"
+        return 1
+    fi
+    grep -q "FAIL *.*$1" "$OUT/verdict.txt" || { cat "$OUT/verdict.txt"; return 1; }
+}
+
+# shellcheck disable=SC2016  # the dollars are awk's
+try_audit() {
+    # The same holder and seats under the next reservation id, as if they had been sold once more.
+    try "a seat that was sold twice is seen" audit_refuses "no seat was sold twice" '
+        { print } /^sale / && !done { $2 = substr($2, 1, 16) "00000000ffffffff"; print; done = 1 }'
+    try "a sale that is not in the database is seen" audit_refuses "every acknowledged sale" '
+        { print } /^hold / && !done { print "sale", $2, $3, 99999999, 0, $7; done = 1 }'
+    try "a sale to another holder is seen" audit_refuses "every acknowledged sale" '
+        /^sale / && !id { id = $2 }
+        { line[NR] = $0 }
+        END { for (i = 1; i <= NR; i++) { n = split(line[i], f, " ")
+            if (f[2] == id) sub(f[3], "000000000000000000000000000000ff", line[i]); print line[i] } }'
+    try "a sale that nobody was told of is seen" audit_refuses "every sale in the database" '
+        /^sale / && !id { id = $2 } $2 == id && /^sale / { next } { print }'
+    try "an answer that changed is seen" audit_refuses "no two answers contradict" '
+        { print } /^hold / && !done { $4 += 1; print; done = 1 }'
+    try "a hold that ended early is seen" audit_refuses "before its hold was over" '
+        /^hold / { $4 += 1000; $5 += 1000 } { print }'
+    try "a retry with another answer is seen" audit_refuses "every retry" '
+        /^stat / { sub(/ wrong=0/, " wrong=1") } { print }'
+    try "a run without a sale is not taken for a proof" audit_refuses "something to check" '
+        /^(open|stat|note) / { print }'
+}
+
+main() {
+    [ -f "$STAGE/include/allocdb.h" ] || fail "no staged tree; type scripts/stage.sh first"
+    rm -rf "$OUT"
+    mkdir -p "$OUT"
+    compile_all
+    try "the ticket counter compiles with pkg-config" build_ticket_counter
+    try "the ticket counter sells all seats" run_ticket_counter 100
+    try "the ticket counter started again sells none" run_ticket_counter 0
+    try "the demo passes" run_demo
+    if [ -f "$SHOP/journal.txt" ]; then try_audit; fi
+    say "example tests: $PASSED passed, $FAILED failed"
+    [ "$FAILED" = 0 ]
+}
+
+main
