@@ -14,6 +14,7 @@
 //! | [`diagnostics`] | log lines, bounded and preallocated |
 //! | [`storage`] | the only place that touches a file |
 //! | [`fork`], [`cancellation`] | what the host's processes and threads must not break |
+//! | [`wire`] | the byte API for other languages: messages over the engine |
 //! | [`error`], [`status`] | what can go wrong, and its number |
 
 pub mod batch;
@@ -27,6 +28,7 @@ pub mod options;
 pub mod report;
 pub mod status;
 pub mod storage;
+pub mod wire;
 
 pub use batch::{Batch, CommandResult};
 pub use diagnostics::{Diagnostics, Level, LogSink};
