@@ -7,9 +7,11 @@
 //! | error | detail words |
 //! |---|---|
 //! | malformed | index of the message, offset of the field, [`Reason`], 0 |
-//! | ruled out by the configuration | index of the message, offset of the field, value, bound (of a duplicate resource, its id's low and high half) |
+//! | ruled out by the configuration | index of the message, offset of the field, value, bound |
+//! | | (of a duplicate resource, its id's low and high half) |
 //! | buffer too small | bytes needed, bytes given, 0, 0 |
-//! | a response's status | as of [`SubmitError::detail`], [`ReadError::detail`], [`rejection_detail`] |
+//! | a response's status | as of [`SubmitError::detail`], [`ReadError::detail`], |
+//! | | [`rejection_detail`] |
 
 use allocdb_core::outcome::Rejection;
 

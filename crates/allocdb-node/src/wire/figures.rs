@@ -8,7 +8,8 @@
 //! | 0 to 38 | [`NAMES`], in that order |
 //! | 48 to 63 | commands applied, by kind's number |
 //! | 64 to 95 | their results, by code's number |
-//! | 96 to 127 | commits by sync time: word 96 + i counts those below 2^i µs that no earlier one counts |
+//! | 96 to 127 | commits by sync time: word 96 + i counts those below 2^i µs that no earlier |
+//! | | one counts |
 //!
 //! Rejected: fields of their natural widths, which save half of a kilobyte in a message that is
 //! asked for once a second, and cost every language a table of offsets.

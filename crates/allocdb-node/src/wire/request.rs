@@ -4,17 +4,23 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | every command | 16 slot u64 (0 = now), 24 operation_id u128, 40 valid_until_slot u64 (0 = no limit) |
+//! | every command | 16 slot u64 (0 = now), 24 operation_id u128, |
+//! | | 40 valid_until_slot u64 (0 = no limit) |
 //! | create_resource, delete_resource | 48 resource_id u128; 64 bytes |
-//! | reserve | 48 holder_id u128, 64 ttl_slots u64, 72 count u32, 76 reserved u32, 80 count × resource_id u128 |
+//! | reserve | 48 holder_id u128, 64 ttl_slots u64, 72 count u32, 76 reserved u32, |
+//! | | 80 count × resource_id u128 |
 //! | confirm, release | 48 reservation_id u128, 64 holder_id u128; 80 bytes |
 //! | extend | 48 reservation_id u128, 64 holder_id u128, 80 ttl_slots u64; 88 bytes |
 //! | revoke, reclaim | 48 reservation_id u128; 64 bytes |
-//! | tick | 16 slot u64 (0 = now), 24 limit u32 (0 = max_expirations_per_tick), 28 reserved u32; 32 bytes |
+//! | tick | 16 slot u64 (0 = now), 24 limit u32 (0 = max_expirations_per_tick), |
+//! | | 28 reserved u32; 32 bytes |
 //! | get_resource | 16 required_lsn u64 (0 = no fence), 24 resource_id u128; 40 bytes |
-//! | get_reservation | 16 required_lsn u64, 24 reservation_id u128, 40 capacity u32 (ids wanted), 44 reserved u32; 48 bytes |
+//! | get_reservation | 16 required_lsn u64, 24 reservation_id u128, |
+//! | | 40 capacity u32 (ids wanted), 44 reserved u32; 48 bytes |
 //! | get_operation | 16 required_lsn u64, 24 operation_id u128; 40 bytes |
-//! | list_resources, list_reservations | 16 required_lsn u64, 24 cursor u64 (0 = start), 32 holder_id u128 (0 = any), 48 state_mask u32 (bit n = state n, 0 = all), 52 row_count_max u32; 56 bytes |
+//! | list_resources, list_reservations | 16 required_lsn u64, 24 cursor u64 (0 = start), |
+//! | | 32 holder_id u128 (0 = any), 48 state_mask u32 (bit n = state n, 0 = all), |
+//! | | 52 row_count_max u32; 56 bytes |
 //! | health | 16 slot u64 (the caller's, for the lag; 0 = now); 24 bytes |
 //! | configuration, recovery_report, checkpoint | none; 16 bytes |
 //!

@@ -12,20 +12,37 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | every command, get_operation | 24 lsn u64, 32 reservation_id u128, 48 deadline_slot u64, 56 code u32, 60 failed_index u32, 64 from_retry_cache u32, 68 reserved u32; 72 bytes |
-//! | tick | 24 lsn u64, 32 slot u64, 40 due_count u64, 48 expired_count u32, 52 reserved u32; 56 bytes |
+//! | every command, get_operation | 24 lsn u64, 32 reservation_id u128, 48 deadline_slot u64, |
+//! | | 56 code u32, 60 failed_index u32, 64 from_retry_cache u32, 68 reserved u32; 72 bytes |
+//! | tick | 24 lsn u64, 32 slot u64, 40 due_count u64, 48 expired_count u32, |
+//! | | 52 reserved u32; 56 bytes |
 //! | get_resource | 24 resource row; 88 bytes |
-//! | get_reservation | 24 reservation row, 120 id_count u32, 124 reserved u32, 128 id_count × resource_id u128 |
-//! | list_resources, list_reservations | 24 next_cursor u64 (0 = end), 32 applied_lsn u64, 40 row_count u32, 44 reserved 12 bytes, 56 rows |
-//! | configuration | 24 database_id u128, 40 shard_id u64, 48 slot_duration_ms u64, 56 max_ttl_slots u64, 64 operation_window_slots u64, 72 history_window_slots u64, 80 max_resources u32, 84 max_reservations u32, 88 max_operations u32, 92 max_bundle_len u32, 96 max_expiration_bucket_len u32, 100 max_expirations_per_tick u32, 104 max_batch_commands u32, 108 max_queue u32, 112 max_batch_bytes u64, 120 reserved 40 bytes; 160 bytes |
-//! | recovery_report | 24 kind u32, 28 reserved u32, 32 snapshot_lsn u64, 40 frames_replayed u64, 48 records_replayed u64, 56 last_lsn u64, 64 last_slot u64, 72 torn_bytes u64, 80 rewritten_bytes u64, 88 duration_ns u64; 96 bytes |
-//! | checkpoint | 24 anchor_lsn u64, 32 snapshot_bytes u64, 40 log_bytes_before u64, 48 log_bytes_after u64, 56 duration_ns u64, 64 stall_ns u64, 72 written u32, 76 reserved u32; 80 bytes |
+//! | get_reservation | 24 reservation row, 120 id_count u32, 124 reserved u32, |
+//! | | 128 id_count × resource_id u128 |
+//! | list_resources, list_reservations | 24 next_cursor u64 (0 = end), 32 applied_lsn u64, |
+//! | | 40 row_count u32, 44 reserved 12 bytes, 56 rows |
+//! | configuration | 24 database_id u128, 40 shard_id u64, 48 slot_duration_ms u64, |
+//! | | 56 max_ttl_slots u64, 64 operation_window_slots u64, 72 history_window_slots u64, |
+//! | | 80 max_resources u32, 84 max_reservations u32, 88 max_operations u32, |
+//! | | 92 max_bundle_len u32, 96 max_expiration_bucket_len u32, |
+//! | | 100 max_expirations_per_tick u32, 104 max_batch_commands u32, 108 max_queue u32, |
+//! | | 112 max_batch_bytes u64, 120 reserved 40 bytes; 160 bytes |
+//! | recovery_report | 24 kind u32, 28 reserved u32, 32 snapshot_lsn u64, |
+//! | | 40 frames_replayed u64, 48 records_replayed u64, 56 last_lsn u64, 64 last_slot u64, |
+//! | | 72 torn_bytes u64, 80 rewritten_bytes u64, 88 duration_ns u64; 96 bytes |
+//! | checkpoint | 24 anchor_lsn u64, 32 snapshot_bytes u64, 40 log_bytes_before u64, |
+//! | | 48 log_bytes_after u64, 56 duration_ns u64, 64 stall_ns u64, 72 written u32, |
+//! | | 76 reserved u32; 80 bytes |
 //! | health | [`super::figures`] |
 //!
 //! | row | fields from its start |
 //! |---|---|
-//! | resource, 64 bytes | 0 resource_id u128, 16 reservation_id u128 (0 = none), 32 holder_id u128 (0 = none), 48 version u64, 56 state u32, 60 reserved u32 |
-//! | reservation, 96 bytes | 0 reservation_id u128, 16 holder_id u128, 32 first_resource_id u128, 48 created_lsn u64, 56 deadline_slot u64, 64 ended_lsn u64, 72 retire_after_slot u64, 80 state u32, 84 resource_count u32, 88 reserved u64 |
+//! | resource, 64 bytes | 0 resource_id u128, 16 reservation_id u128 (0 = none), |
+//! | | 32 holder_id u128 (0 = none), 48 version u64, 56 state u32, 60 reserved u32 |
+//! | reservation, 96 bytes | 0 reservation_id u128, 16 holder_id u128, |
+//! | | 32 first_resource_id u128, 48 created_lsn u64, 56 deadline_slot u64, |
+//! | | 64 ended_lsn u64, 72 retire_after_slot u64, 80 state u32, 84 resource_count u32, |
+//! | | 88 reserved u64 |
 //!
 //! A failed response is as long as one without rows or ids. Reserved bytes are written as zeros
 //! and not looked at by readers, so that a later version may fill them. The size of a response is

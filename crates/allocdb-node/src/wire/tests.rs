@@ -158,7 +158,10 @@ impl Target for Plain {
         }
         let slot = slot.unwrap_or(self.slot_now);
         if slot > self.slot_leap_bound {
-            return Err(SubmitError::SlotLeap { slot, bound: self.slot_leap_bound });
+            return Err(SubmitError::SlotLeap {
+                slot,
+                bound: self.slot_leap_bound,
+            });
         }
         self.carry_out(slot, batch);
         Ok(())
@@ -171,7 +174,10 @@ impl Target for Plain {
         let mut state = self.state.borrow_mut();
         let slot = slot.unwrap_or(self.slot_now).max(state.last_slot());
         if !state.is_due(slot) {
-            return Ok(TickResult { slot: state.last_slot(), ..TickResult::default() });
+            return Ok(TickResult {
+                slot: state.last_slot(),
+                ..TickResult::default()
+            });
         }
         let command = Command {
             operation_id: OperationId(0),
@@ -183,7 +189,12 @@ impl Target for Plain {
             panic!("an expire_due expires");
         };
         let due_count = state.usage(slot).expiration_backlog.into();
-        Ok(TickResult { lsn: applied.lsn, slot, expired_count: count, due_count })
+        Ok(TickResult {
+            lsn: applied.lsn,
+            slot,
+            expired_count: count,
+            due_count,
+        })
     }
 
     fn read<R>(&self, required_lsn: Lsn, look: impl FnOnce(&State) -> R) -> Result<R, ReadError> {
@@ -191,9 +202,10 @@ impl Target for Plain {
         let applied = state.last_lsn();
         match self.halted.get() {
             Some(reason) => Err(ReadError::Halted { reason }),
-            None if applied < required_lsn => {
-                Err(ReadError::FenceNotApplied { required: required_lsn, applied })
-            }
+            None if applied < required_lsn => Err(ReadError::FenceNotApplied {
+                required: required_lsn,
+                applied,
+            }),
             None => Ok(look(&state)),
         }
     }
@@ -247,7 +259,13 @@ pub(super) fn command(slot: u64, operation_id: u128, action: Action<'_>) -> Requ
         action,
     };
     let tag = u64::try_from(operation_id).expect("a small number");
-    Request { tag, body: Body::Command { slot: Slot(slot), command } }
+    Request {
+        tag,
+        body: Body::Command {
+            slot: Slot(slot),
+            command,
+        },
+    }
 }
 
 /// A create_resource.
@@ -260,7 +278,15 @@ pub(super) fn create(slot: u64, operation_id: u128, resource_id: u128) -> Reques
 pub(super) fn reserve(slot: u64, operation_id: u128, ids: &[[u8; 16]]) -> Request<'_> {
     let resource_ids = ResourceIds::new(ids);
     let (holder_id, ttl_slots) = (HolderId(9), 10);
-    command(slot, operation_id, Action::Reserve { resource_ids, holder_id, ttl_slots })
+    command(
+        slot,
+        operation_id,
+        Action::Reserve {
+            resource_ids,
+            holder_id,
+            ttl_slots,
+        },
+    )
 }
 
 /// A read that names nothing but what it reads.
@@ -270,7 +296,10 @@ pub(super) fn read(tag: u64, body: Body<'_>) -> Request<'_> {
 
 /// A get_resource without a fence.
 pub(super) fn get(tag: u64, resource_id: u128) -> Request<'static> {
-    let body = Body::GetResource { required_lsn: Lsn(0), resource_id: ResourceId(resource_id) };
+    let body = Body::GetResource {
+        required_lsn: Lsn(0),
+        resource_id: ResourceId(resource_id),
+    };
     read(tag, body)
 }
 
@@ -315,24 +344,51 @@ impl Material {
             Kind::DeleteResource => Action::DeleteResource { resource_id },
             Kind::Reserve => {
                 let resource_ids = ResourceIds::new(&self.ids);
-                Action::Reserve { resource_ids, holder_id, ttl_slots }
+                Action::Reserve {
+                    resource_ids,
+                    holder_id,
+                    ttl_slots,
+                }
             }
-            Kind::Confirm => Action::Confirm { reservation_id, holder_id },
-            Kind::Extend => Action::Extend { reservation_id, holder_id, ttl_slots },
-            Kind::Release => Action::Release { reservation_id, holder_id },
+            Kind::Confirm => Action::Confirm {
+                reservation_id,
+                holder_id,
+            },
+            Kind::Extend => Action::Extend {
+                reservation_id,
+                holder_id,
+                ttl_slots,
+            },
+            Kind::Release => Action::Release {
+                reservation_id,
+                holder_id,
+            },
             Kind::Revoke => Action::Revoke { reservation_id },
             _ => Action::Reclaim { reservation_id },
         };
         let body = match self.kind {
-            Kind::Tick => Body::Tick { slot: Slot(slot), limit: small },
-            Kind::GetResource => Body::GetResource { required_lsn, resource_id },
+            Kind::Tick => Body::Tick {
+                slot: Slot(slot),
+                limit: small,
+            },
+            Kind::GetResource => Body::GetResource {
+                required_lsn,
+                resource_id,
+            },
             Kind::GetReservation => {
                 let capacity = narrow % (request::ID_COUNT_MAX + 1);
-                Body::GetReservation { required_lsn, reservation_id, capacity }
+                Body::GetReservation {
+                    required_lsn,
+                    reservation_id,
+                    capacity,
+                }
             }
             Kind::GetOperation => {
                 let operation_id = OperationId(operation_id);
-                Body::GetOperation { required_lsn, operation_id }
+                Body::GetOperation {
+                    required_lsn,
+                    operation_id,
+                }
             }
             Kind::ListResources => Body::ListResources(listing(request::RESOURCE_STATE_BITS)),
             Kind::ListReservations => {
@@ -345,8 +401,15 @@ impl Material {
             _ => {
                 let valid_until_slot = Slot(valid_until_slot);
                 let operation_id = OperationId(operation_id);
-                let command = Command { operation_id, valid_until_slot, action };
-                Body::Command { slot: Slot(slot), command }
+                let command = Command {
+                    operation_id,
+                    valid_until_slot,
+                    action,
+                };
+                Body::Command {
+                    slot: Slot(slot),
+                    command,
+                }
             }
         };
         Request { tag, body }

@@ -51,7 +51,11 @@ fn every_truncation_names_the_message_that_is_cut() {
         assert_eq!(call_fault(&small_config(), cut), expected);
         assert!(plain.call(cut).is_err());
     }
-    assert_eq!(plain.state.borrow().last_lsn(), Lsn(0), "nothing was sequenced");
+    assert_eq!(
+        plain.state.borrow().last_lsn(),
+        Lsn(0),
+        "nothing was sequenced"
+    );
 }
 
 #[test]
@@ -65,7 +69,10 @@ fn every_flipped_bit_is_malformed_or_another_message() {
             Ok(_) => other += 1,
             Err(error) => {
                 let detail = error.detail();
-                assert!(detail[0] < 18 && detail[1] < bytes.len() as u64, "{error:?}");
+                assert!(
+                    detail[0] < 18 && detail[1] < bytes.len() as u64,
+                    "{error:?}"
+                );
                 refused += 1;
             }
         }
@@ -76,7 +83,10 @@ fn every_flipped_bit_is_malformed_or_another_message() {
             rest = &rest[len..];
         }
     }
-    assert!(refused > 1000 && other > 1000, "{refused} refused, {other} other messages");
+    assert!(
+        refused > 1000 && other > 1000,
+        "{refused} refused, {other} other messages"
+    );
 }
 
 #[test]
@@ -86,7 +96,16 @@ fn every_flipped_bit_of_a_response_is_read_without_a_panic() {
         .into_iter()
         .chain([get(3, 5), get(4, 99)])
         .chain([read(5, Body::Configuration), read(6, Body::RecoveryReport)])
-        .chain([read(7, Body::Checkpoint), read(8, Body::Tick { slot: Slot(9), limit: 0 })])
+        .chain([
+            read(7, Body::Checkpoint),
+            read(
+                8,
+                Body::Tick {
+                    slot: Slot(9),
+                    limit: 0,
+                },
+            ),
+        ])
         .collect();
     let bytes = plain.call(&call_of(&requests)).unwrap();
     for bit in 0..bytes.len() * 8 {
@@ -141,7 +160,10 @@ fn a_million_random_calls_never_panic() {
         let _ = response::decode(bytes);
         accepted += u32::from(response_bound(&config, bytes).is_ok());
     }
-    assert!(accepted > 100_000, "only {accepted} calls were accepted: the noise is too strong");
+    assert!(
+        accepted > 100_000,
+        "only {accepted} calls were accepted: the noise is too strong"
+    );
 }
 
 #[test]
@@ -181,7 +203,13 @@ fn random_valid_calls_run_without_a_panic_and_within_their_bound() {
 #[test]
 fn each_fault_names_its_reason_and_offset() {
     let id = [[1; 16]];
-    let tick = read(1, Body::Tick { slot: Slot(1), limit: 1 });
+    let tick = read(
+        1,
+        Body::Tick {
+            slot: Slot(1),
+            limit: 1,
+        },
+    );
     let lookup = Body::GetReservation {
         required_lsn: Lsn(0),
         reservation_id: ReservationId(1),
@@ -210,9 +238,27 @@ fn each_fault_names_its_reason_and_offset() {
         (tick, 28, 1, 28, Reason::Reserved),
         (read(1, lookup), 40, 1025, 40, Reason::Count),
         (read(1, lookup), 44, 1, 44, Reason::Reserved),
-        (read(1, Body::ListResources(listing)), 52, 8193, 52, Reason::Count),
-        (read(1, Body::ListResources(listing)), 48, 0b10_0000, 48, Reason::Value),
-        (read(1, Body::ListReservations(listing)), 48, 1, 48, Reason::Value),
+        (
+            read(1, Body::ListResources(listing)),
+            52,
+            8193,
+            52,
+            Reason::Count,
+        ),
+        (
+            read(1, Body::ListResources(listing)),
+            48,
+            0b10_0000,
+            48,
+            Reason::Value,
+        ),
+        (
+            read(1, Body::ListReservations(listing)),
+            48,
+            1,
+            48,
+            Reason::Value,
+        ),
         (tick, 24, 17, 24, Reason::Value),
         (create(1, 1, 1), 24, 0, 24, Reason::Value),
         (create(1, 1, 1), 48, 0, 48, Reason::Value),
@@ -222,7 +268,11 @@ fn each_fault_names_its_reason_and_offset() {
         let mut bytes = bytes_of(request);
         bytes[*place..place + 4].copy_from_slice(&value.to_le_bytes());
         let fault = call_fault(&small_config(), &bytes);
-        assert_eq!(fault, (0, *offset, *reason), "{request:?} with {value} at {place}");
+        assert_eq!(
+            fault,
+            (0, *offset, *reason),
+            "{request:?} with {value} at {place}"
+        );
         // The same behind another message: the index and the offset move.
         let front = bytes_of(&create(1, 9, 9));
         let behind = [front.clone(), bytes].concat();

@@ -135,7 +135,11 @@ proptest! {
 
 #[test]
 fn health_words_stand_under_their_names() {
-    let mut health = Health { queue_len: 3, sync_ns_max: 77, ..Health::default() };
+    let mut health = Health {
+        queue_len: 3,
+        sync_ns_max: 77,
+        ..Health::default()
+    };
     health.operations.probe_len_max = 9;
     health.commands_by_kind[3] = 30;
     health.outcomes_by_code[10] = 40;
@@ -165,7 +169,10 @@ fn the_internal_command_has_no_message() {
 #[test]
 fn a_bundle_longer_than_any_message_is_not_encoded() {
     let ids = vec![[1; 16]; 1025];
-    assert_eq!(request::encode(&reserve(1, 1, &ids), &mut vec![0; 20_000]), None);
+    assert_eq!(
+        request::encode(&reserve(1, 1, &ids), &mut vec![0; 20_000]),
+        None
+    );
     let longest = bytes_of(&reserve(1, 1, &ids[..1024]));
     assert_eq!(longest.len(), request::REQUEST_BYTES_MAX);
     assert!(request::decode(&longest).is_ok());
