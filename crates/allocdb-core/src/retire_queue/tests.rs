@@ -1,1 +1,51 @@
+//! The ring keeps order round its end.
 
+use super::*;
+
+#[test]
+fn handles_leave_in_the_order_they_came_round_and_round() {
+    let mut queue = RetireQueue::new(3).expect("memory");
+    let mut next_in = 0;
+    let mut next_out = 0;
+    for step in 0..50 {
+        while queue.len() < 1 + step % 3 {
+            queue.push(Handle(next_in));
+            next_in += 1;
+        }
+        assert_eq!(queue.at(0), Some(Handle(next_out)));
+        assert_eq!(queue.at(queue.len() - 1), Some(Handle(next_in - 1)));
+        assert_eq!(queue.at(queue.len()), None);
+        assert_eq!(queue.pop(), Some(Handle(next_out)));
+        next_out += 1;
+    }
+    while queue.pop().is_some() {}
+    assert_eq!((queue.len(), queue.pop()), (0, None));
+}
+
+#[test]
+fn the_prefix_that_is_past_is_found_at_every_length_and_place() {
+    for skip in 0..4 {
+        let mut queue = RetireQueue::new(4).expect("memory");
+        for _ in 0..skip {
+            queue.push(Handle(0));
+            queue.pop();
+        }
+        for len in 0..=4 {
+            for past in 0..=len {
+                let bound = u32::try_from(past).expect("small");
+                assert_eq!(queue.prefix_len(|handle| handle.0 < bound), past);
+            }
+            if len < 4 {
+                queue.push(Handle(u32::try_from(len).expect("small")));
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "a record waits in one place once")]
+fn one_too_many_is_our_bug() {
+    let mut queue = RetireQueue::new(1).expect("memory");
+    queue.push(Handle(0));
+    queue.push(Handle(1));
+}
