@@ -230,7 +230,7 @@ impl Action<'_> {
         }
     }
 
-    /// A hash over kind and arguments, by which a retry is told from a conflict. The slot and
+    /// R13: a hash over kind and arguments, by which a retry is told from a conflict. The slot and
     /// `valid_until_slot` are no part of it: a retry comes later and may carry another limit.
     #[must_use]
     pub fn fingerprint(&self, hash_seed: u64) -> u64 {
@@ -279,7 +279,8 @@ impl Action<'_> {
 }
 
 impl Command<'_> {
-    /// Checks all that the command and the configuration alone decide, in the documented order.
+    /// Checks all that the command and the configuration alone decide, in the documented order
+    /// (R24 to R27).
     pub fn check(&self, config: &Config) -> Result<(), Rejection> {
         let is_internal = matches!(self.action, Action::ExpireDue { .. });
         if self.operation_id.is_zero() != is_internal {
@@ -335,6 +336,7 @@ impl Command<'_> {
     }
 }
 
+/// R1: zero is never an id.
 fn not_zero(id: u128, field: &'static str) -> Result<(), Rejection> {
     if id == 0 {
         Err(Rejection::Malformed { field })
@@ -343,6 +345,7 @@ fn not_zero(id: u128, field: &'static str) -> Result<(), Rejection> {
     }
 }
 
+/// R24, R25, R26: the ids are looked at only once their number is bounded.
 fn check_bundle(resource_ids: ResourceIds<'_>, config: &Config) -> Result<(), Rejection> {
     let (len, bound) = (resource_ids.len() as u64, config.max_bundle_len);
     if len == 0 {
@@ -364,6 +367,7 @@ fn check_bundle(resource_ids: ResourceIds<'_>, config: &Config) -> Result<(), Re
     }
 }
 
+/// R27.
 fn check_ttl(ttl_slots: u64, config: &Config) -> Result<(), Rejection> {
     let bound = config.max_ttl_slots;
     if (1..=bound).contains(&ttl_slots) {

@@ -99,7 +99,7 @@ impl core::fmt::Display for ConfigError {
 impl core::error::Error for ConfigError {}
 
 impl Config {
-    /// Checks every field against its bounds; names the first that fails.
+    /// R90: checks every field against its bounds; names the first that fails.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let capacity = u64::from(CAPACITY_MAX);
         let reservations = u64::from(self.max_reservations);
@@ -166,7 +166,7 @@ impl Config {
         Ok(())
     }
 
-    /// The greatest slot a command may carry: beyond it a deadline or a retirement could not be
+    /// R6: the greatest slot a command may carry: beyond it a deadline or a retirement could not be
     /// told from "never".
     #[must_use]
     pub fn slot_max(&self) -> Slot {

@@ -1,8 +1,8 @@
 //! Hashing: keyed, deterministic, written out here so that no library update can move a key.
 //!
-//! Every hash is keyed with the database's `hash_seed`, which whoever chooses ids does not know,
-//! so collisions cannot be aimed at the probe bound. The building block multiplies two words to
-//! 128 bits and folds the halves together. It is no cryptographic hash: it needs to spread, not
+//! Every hash is keyed with the database's `hash_seed`, which whoever chooses ids does not know
+//! (R93), so collisions cannot be aimed at the probe bound. The building block multiplies two words
+//! to 128 bits and folds the halves together. It is no cryptographic hash: it needs to spread, not
 //! to withstand someone who knows the key. Rejected: SipHash (four times the work for a property
 //! that the hidden seed gives already) and `std`'s hashers (their output may change).
 //!

@@ -43,7 +43,7 @@ caller_id! {
 }
 
 impl ReservationId {
-    /// The id that a reserve applied at `lsn` gives.
+    /// R2: the id that a reserve applied at `lsn` gives.
     #[must_use]
     pub fn new(shard_id: u64, lsn: Lsn) -> Self {
         assert!(lsn.0 != 0, "a reservation is made by a logged command");

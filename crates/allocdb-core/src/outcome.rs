@@ -90,7 +90,7 @@ const _: () = {
     }
 };
 
-/// A committed answer to one client command.
+/// R23: a committed answer to one client command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Outcome {
     /// The log position at which the command was first applied.
@@ -130,7 +130,7 @@ impl Table {
     }
 }
 
-/// A definite refusal: nothing was logged, nothing is remembered, nothing changed.
+/// R21: a definite refusal: nothing was logged, nothing is remembered, nothing changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Rejection {

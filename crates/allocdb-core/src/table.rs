@@ -7,8 +7,8 @@
 //!
 //! Two facts that others build upon: *which* cells are occupied depends on the set of keys alone,
 //! not on the order they came in; and removing keys never moves a remaining key further from its
-//! home. Hence acceptance can count placements ahead ([`Table::placement_within`]) and be right whatever
-//! the commit removes in between.
+//! home. Hence acceptance can count placements ahead ([`Table::placement_within`]) and be right
+//! whatever the commit removes in between.
 //!
 //! Lookups end at an empty cell and know no bound; only a *new* key is refused beyond
 //! [`PLACEMENT_BOUND`], and before anything is logged. Rejected: Robin Hood order (shorter worst
@@ -18,8 +18,8 @@ use std::collections::TryReserveError;
 
 use crate::slab::Handle;
 
-/// How far from its home a new key may lie, in cells; a format constant: two databases that apply
-/// one log must refuse alike.
+/// R94: how far from its home a new key may lie, in cells; a format constant: two databases that
+/// apply one log must refuse alike.
 pub(crate) const PLACEMENT_BOUND: u32 = 128;
 
 const EMPTY: u64 = 0;

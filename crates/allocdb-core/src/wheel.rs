@@ -4,7 +4,7 @@
 //! `max_ttl_slots + 1` buckets, a power of two, no bucket ever holds two deadlines. A bucket is a
 //! doubly linked list through the reservation records, in the order in which they got their
 //! deadline. As the slot advances, each bucket that it passes is spliced, whole, in slot order,
-//! onto `due`: expiry order is therefore (deadline, order of getting it), whatever happened
+//! onto `due`: expiry order is therefore (deadline, order of getting it), R57, whatever happened
 //! between. A bitmap finds the next occupied bucket.
 //!
 //! Invariant: a linked reservation lies in the bucket of its deadline if that is later than the
@@ -162,7 +162,7 @@ impl Wheel {
         self.linked_count
     }
 
-    /// Whether one more reservation may get this deadline.
+    /// R58: whether one more reservation may get this deadline; `due` is not bounded by it.
     pub(crate) fn has_room(&self, deadline: Slot) -> bool {
         self.buckets[self.bucket_of(deadline)].len < self.bucket_len_max
     }

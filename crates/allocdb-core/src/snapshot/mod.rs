@@ -1,8 +1,8 @@
 //! The state as bytes: one file, written whole, believed only whole.
 //!
-//! Equal histories give equal bytes, by whatever way the state was reached, so two snapshots can
-//! be compared with `cmp`. Handles, the order of the free handles, list links and queues are part
-//! of the image; the contents of unused records, the positions of keys in the tables and worst
+//! R85: equal histories give equal bytes, by whatever way the state was reached, so two snapshots
+//! can be compared with `cmp`. Handles, the order of the free handles, list links and queues are
+//! part of the image; the contents of unused records, the positions of keys in the tables and worst
 //! probe lengths are not, since history does not determine them or nothing depends on them.
 //!
 //! Header, 512 bytes, little-endian:

@@ -1,10 +1,10 @@
-//! Acceptance: what may be logged, judged before logging by a pure read.
+//! Acceptance: what may be logged, judged before logging by a pure read (R66).
 //!
 //! An engine gathers commands into one commit and asks about each, in order, at the commit's slot.
 //! The answer counts what the commit's earlier commands will take: places for operations, cells of
 //! the tables, and their operation ids, so that a later equal one is a retry and a later different
-//! one a conflict. What is admitted here, [`State::apply`] never refuses: a logged command always
-//! has its result. The other way round, acceptance may be stricter: it counts the cells that
+//! one a conflict (R62). What is admitted here, [`State::apply`] never refuses: a logged command
+//! always has its result. The other way round, acceptance may be stricter: it counts the cells that
 //! earlier commands *could* take, where `apply` sees what they did.
 //!
 //! The scratch memory is stamped instead of cleared, so a commit of one command costs one.
@@ -146,7 +146,7 @@ impl Acceptance {
         Ok(Admission::New { lsn })
     }
 
-    /// Finds places for every key that the command may add, and claims them and the next LSN.
+    /// R32: finds places for every key that the command may add, and claims them and the next LSN.
     fn take_cells(&mut self, state: &State, command: &Command<'_>) -> Result<Lsn, Rejection> {
         let lsn = self.next_lsn.ok_or(Rejection::LsnExhausted);
         let operation_hash = state.hash_key.id(command.operation_id.0);

@@ -6,8 +6,8 @@ use crate::ids::{HolderId, ReservationId, Slot};
 use crate::outcome::ResultCode;
 
 impl State {
-    /// Checks: the reservation is there; it is this holder's; it is reserved. That its deadline
-    /// has passed does not matter: whatever is ordered first wins.
+    /// R46. Checks (R47): the reservation is there; it is this holder's; it is reserved. That its
+    /// deadline has passed does not matter: whatever is ordered first wins.
     pub(super) fn confirm(
         &mut self,
         reservation_id: ReservationId,
@@ -25,13 +25,14 @@ impl State {
             .unlink(&mut self.reservations, handle, record.deadline_slot);
         let record = &mut self.reservations[handle];
         record.state = ReservationState::Confirmed;
+        // R11: only holds have deadlines.
         record.deadline_slot = Slot(0);
         self.bump_versions(handle);
         Execution::done(reservation_id, Slot(0))
     }
 
-    /// Checks: as confirm; then the later deadline's bucket has room. An earlier or equal deadline
-    /// changes nothing and answers the one that stands.
+    /// R48. Checks (R47, R49): as confirm; then the later deadline's bucket has room. An earlier or
+    /// equal deadline changes nothing and answers the one that stands.
     pub(super) fn extend(
         &mut self,
         reservation_id: ReservationId,

@@ -7,7 +7,7 @@ use crate::outcome::ResultCode;
 use crate::slab::Handle;
 
 impl State {
-    /// Checks: the id is new; there is room.
+    /// R37. Checks (R38): the id is new; there is room.
     pub(super) fn create_resource(&mut self, resource_id: ResourceId) -> Execution {
         assert!(!resource_id.is_zero(), "the form is checked before");
         if self.find_resource(resource_id).is_some() {
@@ -31,7 +31,7 @@ impl State {
         Execution::DONE
     }
 
-    /// Checks: the resource is there; it is available.
+    /// R39. Checks (R40): the resource is there; it is available.
     pub(super) fn delete_resource(&mut self, resource_id: ResourceId) -> Execution {
         let Some(handle) = self.find_resource(resource_id) else {
             return Execution::failed(ResultCode::ResourceNotFound);

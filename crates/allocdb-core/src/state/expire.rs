@@ -5,13 +5,13 @@ use super::record::ReservationState;
 use crate::ids::{Lsn, Slot};
 
 impl State {
-    /// Whether an `expire_due` at `slot` would end anything.
+    /// R55, R56: whether an `expire_due` at `slot` would end anything.
     #[must_use]
     pub fn is_due(&self, slot: Slot) -> bool {
         self.wheel.is_due(slot.max(self.last_slot))
     }
 
-    /// Ends the first `limit` reservations of the `due` list; returns how many it ended.
+    /// R54: ends the first `limit` reservations of the `due` list; returns how many it ended.
     pub(super) fn expire_due(&mut self, lsn: Lsn, limit: u32) -> u32 {
         assert!(
             self.wheel.slot() == self.last_slot,
@@ -21,6 +21,7 @@ impl State {
         while count < limit && !self.wheel.due().head.is_none() {
             let handle = self.wheel.due().head;
             let record = self.reservations[handle];
+            // R82, R84.
             assert!(
                 record.state == ReservationState::Reserved,
                 "only holds are freed by time"

@@ -82,6 +82,7 @@ impl State {
         Ok(())
     }
 
+    /// R79, R81, R83: every reservation is where its state says it is, and nowhere else.
     fn check_reservations(&self) -> Result<(), Broken> {
         check_count(&self.reservations, &self.reservation_index)?;
         let (mut linked_count, mut chained_count) = (0, 0);

@@ -133,7 +133,7 @@ impl Execution {
 }
 
 impl State {
-    /// An empty state. Reserves all the memory it will ever use.
+    /// An empty state. R86, R87: reserves all the memory it will ever use.
     pub fn new(config: Config) -> Result<Self, StateError> {
         config.validate().map_err(StateError::Config)?;
         let bytes = Self::memory_bytes(&config);
@@ -160,7 +160,7 @@ impl State {
         })
     }
 
-    /// Bytes that a state of this (valid) configuration reserves: a pure function, to be shown
+    /// R91: bytes that a state of this (valid) configuration reserves: a pure function, to be shown
     /// before anything is allocated.
     #[must_use]
     pub fn memory_bytes(config: &Config) -> u64 {
@@ -207,9 +207,11 @@ impl State {
 
     /// Applies one command at `slot`, or at the last slot where that is later, under the next LSN.
     ///
-    /// Total and deterministic. A command that acceptance would have refused gets its rejection as
-    /// the answer and changes nothing else, so logs ordered elsewhere may carry such commands.
+    /// Total and deterministic (R68, R71). A command that acceptance would have refused gets its
+    /// rejection as the answer and changes nothing else, so logs ordered elsewhere may carry such
+    /// commands.
     pub fn apply(&mut self, slot: Slot, command: &Command<'_>) -> Applied {
+        // R5: an older slot counts as the last one. R3, R4: positions are dense and end.
         let slot = slot.max(self.last_slot);
         let Some(lsn) = self.last_lsn.after(1) else {
             let verdict = Verdict::Rejected(Rejection::LsnExhausted);
@@ -244,7 +246,7 @@ impl State {
         }
     }
 
-    /// What command, configuration and slot decide.
+    /// What command, configuration and slot decide (R6, R24 to R27).
     fn check_form(&self, slot: Slot, command: &Command<'_>) -> Result<(), Rejection> {
         command.check(&self.config)?;
         let bound = self.config.slot_max();
@@ -254,6 +256,7 @@ impl State {
         Ok(())
     }
 
+    /// R28 to R33: the checks in their order. R22: all of them come before the first change.
     fn apply_client(&mut self, lsn: Lsn, command: &Command<'_>) -> Result<Outcome, Rejection> {
         let fingerprint = command.action.fingerprint(self.config.hash_seed);
         if let Some(repeated) = self.repeated(command.operation_id, fingerprint, self.last_slot) {
@@ -302,7 +305,7 @@ impl State {
         }
     }
 
-    /// Takes an answer into the digest, every field of it.
+    /// R70: takes an answer into the digest, every field of it.
     fn absorb(&mut self, applied: &Applied) {
         self.digest.word(applied.lsn.0);
         match applied.verdict {

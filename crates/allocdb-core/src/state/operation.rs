@@ -1,9 +1,9 @@
 //! Dedupe: which operation ids are remembered, and what a retry gets.
 //!
-//! An operation is remembered from its commit's slot through the `operation_window_slots` slots
-//! after it: it is gone at `slot >= retire_after_slot = slot + window + 1`. The extra one matters.
-//! A command may be valid until `slot + window`; were its record gone at that very slot, a
-//! duplicate arriving then would be executed a second time.
+//! R14: an operation is remembered from its commit's slot through the `operation_window_slots`
+//! slots after it: it is gone at `slot >= retire_after_slot = slot + window + 1`. The extra one
+//! matters. A command may be valid until `slot + window`; were its record gone at that very slot, a
+//! duplicate arriving then would be executed a second time (R34).
 
 use super::record::{NO_FAILED_INDEX, OperationRecord};
 use super::{Execution, State};
@@ -14,8 +14,8 @@ use crate::slab::Handle;
 use crate::table::PLACEMENT_BOUND;
 
 impl State {
-    /// What a remembered operation with this id says: its outcome to the same command, a conflict
-    /// to another. `None` if none is remembered at `slot`.
+    /// R60, R61: what a remembered operation with this id says: its outcome to the same command, a
+    /// conflict to another. `None` if none is remembered at `slot`.
     pub(super) fn repeated(
         &self,
         operation_id: OperationId,
@@ -60,7 +60,7 @@ impl State {
             .find(self.hash_key.id(operation_id.0), is_match)
     }
 
-    /// What `valid_until_slot` decides at a commit's slot.
+    /// R29, R30: what `valid_until_slot` decides at a commit's slot.
     pub(super) fn check_validity(
         &self,
         command: &Command<'_>,
@@ -87,7 +87,7 @@ impl State {
         Ok(())
     }
 
-    /// How many new operations can be remembered at `slot`.
+    /// R31: how many new operations can be remembered at `slot`.
     pub(super) fn operation_room(&self, slot: Slot) -> u64 {
         let is_past = |handle: Handle| slot >= self.operations[handle].retire_after_slot;
         u64::from(self.operations.room()) + self.operation_queue.prefix_len(is_past) as u64
@@ -114,7 +114,7 @@ impl State {
         }
     }
 
-    /// Whether every key that the command may add finds a place within the bound.
+    /// R32: whether every key that the command may add finds a place within the bound.
     pub(super) fn check_placement(&self, command: &Command<'_>, lsn: Lsn) -> Result<(), Rejection> {
         let operation_hash = self.hash_key.id(command.operation_id.0);
         // An id whose old record is still in memory gives up its cell for the new one.
@@ -134,7 +134,7 @@ impl State {
         }
     }
 
-    /// Remembers an answer. Room has been checked.
+    /// R12: remembers an answer, whatever it is. Room has been checked.
     pub(super) fn remember(
         &mut self,
         lsn: Lsn,
@@ -171,8 +171,8 @@ impl State {
         self.operation_queue.push(handle);
     }
 
-    /// An id that came again after its window: the old record keeps its place in the queue, but
-    /// answers to no id any more.
+    /// R20: an id that came again after its window: the old record keeps its place in the queue,
+    /// but answers to no id any more.
     fn forget_id(&mut self, handle: Handle) {
         assert!(
             self.is_operation_past(handle),

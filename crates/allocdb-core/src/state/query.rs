@@ -1,8 +1,8 @@
-//! Reads: pure, judged at the last applied slot.
+//! Reads: pure, judged at the last applied slot (R72, R74).
 //!
-//! Listings walk the slabs by handle, which is a deterministic order that a restart keeps. A row
-//! that does not change while a listing runs stays at its handle, so it appears exactly once. Each
-//! call looks at a bounded number of records, whatever the filter passes over.
+//! Listings walk the slabs by handle, which is a deterministic order that a restart keeps (R76).
+//! R77: a row that does not change while a listing runs stays at its handle, so it appears exactly
+//! once. Each call looks at a bounded number of records, whatever the filter passes over.
 
 use super::State;
 use super::record::{ReservationRecord, ReservationState, ResourceRecord};
@@ -177,7 +177,7 @@ impl State {
         })
     }
 
-    /// The outcome of a remembered operation.
+    /// R75: the outcome of a remembered operation.
     #[must_use]
     pub fn operation(&self, operation_id: OperationId) -> Option<Outcome> {
         if operation_id.is_zero() {

@@ -1,8 +1,8 @@
 //! The three kinds of record, and how they share their bytes.
 //!
-//! A resource keeps no state of its own: it is whatever its reservation is, so the two can never
-//! disagree. A reservation stores only the low half of its id (the high half is the shard, the
-//! same for all), its place in the expiration index, and the first of a chain through its
+//! R7: a resource keeps no state of its own: it is whatever its reservation is, so the two can
+//! never disagree. A reservation stores only the low half of its id (the high half is the shard,
+//! the same for all), its place in the expiration index, and the first of a chain through its
 //! resources. An operation stores the answer that a retry gets.
 //!
 //! Sizes are part of what a configuration costs, hence asserted.
@@ -24,7 +24,7 @@ pub(crate) struct ResourceRecord {
     pub(crate) next_in_bundle: Handle,
 }
 
-/// The states of a reservation. The numbers are stored, and spoken over the C ABI.
+/// R9: the states of a reservation. The numbers are stored, and spoken over the C ABI.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum ReservationState {
@@ -83,7 +83,7 @@ impl ReservationState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct ReservationRecord {
     pub(crate) holder_id: u128,
-    /// Kept apart from the chain, which ends with the reservation's life.
+    /// R10: kept apart from the chain, which ends with the reservation's life.
     pub(crate) first_resource_id: u128,
     /// Low half of the id; when it was made.
     pub(crate) lsn: Lsn,

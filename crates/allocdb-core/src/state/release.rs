@@ -7,7 +7,8 @@ use crate::outcome::ResultCode;
 use crate::slab::Handle;
 
 impl State {
-    /// Checks: the reservation is there; it is this holder's; it is reserved or confirmed.
+    /// R50. Checks (R47): the reservation is there; it is this holder's; it is reserved or
+    /// confirmed.
     pub(super) fn release(
         &mut self,
         lsn: Lsn,
@@ -31,8 +32,8 @@ impl State {
         Execution::done(reservation_id, Slot(0))
     }
 
-    /// Checks: the reservation is there; it is confirmed. The resources stay taken: whoever had
-    /// them may still be using them.
+    /// R51. Checks (R53): the reservation is there; it is confirmed. The resources stay taken:
+    /// whoever had them may still be using them.
     pub(super) fn revoke(&mut self, reservation_id: ReservationId) -> Execution {
         let handle = match self.present(reservation_id) {
             Ok(handle) => handle,
@@ -46,7 +47,7 @@ impl State {
         Execution::done(reservation_id, Slot(0))
     }
 
-    /// Checks: the reservation is there; it is being revoked.
+    /// R52. Checks (R53): the reservation is there; it is being revoked.
     pub(super) fn reclaim(&mut self, lsn: Lsn, reservation_id: ReservationId) -> Execution {
         let handle = match self.present(reservation_id) {
             Ok(handle) => handle,
@@ -59,9 +60,11 @@ impl State {
         Execution::done(reservation_id, Slot(0))
     }
 
-    /// Frees every resource of a live reservation and lets it age. It is in no expiration list.
+    /// R80: frees every resource of a live reservation at once and lets it age. It is in no
+    /// expiration list.
     pub(super) fn end_reservation(&mut self, handle: Handle, lsn: Lsn, end: ReservationState) {
         let record = self.reservations[handle];
+        // R9, R83.
         assert!(
             record.state.is_live(),
             "a terminal reservation never ends again"
@@ -91,12 +94,13 @@ impl State {
         // R11: only a hold has a deadline.
         record.deadline_slot = Slot(0);
         record.ended_lsn = lsn;
+        // R14: the window covers this slot and as many after it.
         record.retire_after_slot = Slot(self.last_slot.0.saturating_add(window + 1));
         record.first_resource = Handle::NONE;
         self.reservation_queue.push(handle);
     }
 
-    /// Marks a state transition at every resource of a live reservation.
+    /// R8: marks a state transition at every resource of a live reservation.
     pub(super) fn bump_versions(&mut self, handle: Handle) {
         let mut resource = self.reservations[handle].first_resource;
         assert!(!resource.is_none(), "a live reservation has resources");
@@ -111,7 +115,7 @@ impl State {
         }
     }
 
-    /// The reservation, if it is remembered.
+    /// R19: the reservation, if it is remembered.
     pub(super) fn present(&self, reservation_id: ReservationId) -> Result<Handle, ResultCode> {
         match self.find_reservation(reservation_id) {
             Some(handle) if !self.is_retired(handle) => Ok(handle),

@@ -9,8 +9,8 @@ use crate::slab::{Handle, Record};
 use crate::wheel::Links;
 
 impl State {
-    /// Checks: each id in the order given is there and available; there is room for a reservation;
-    /// the deadline's bucket has room.
+    /// R41, R42. Checks (R43): each id in the order given is there and available; there is room for
+    /// a reservation; the deadline's bucket has room.
     pub(super) fn reserve(
         &mut self,
         lsn: Lsn,
@@ -40,7 +40,7 @@ impl State {
         Execution::done(self.reservation_id(lsn), deadline_slot)
     }
 
-    /// The answer about the first named resource that cannot be had.
+    /// R44: the answer about the first named resource that cannot be had.
     fn first_unavailable(&self, resource_ids: ResourceIds<'_>) -> Option<Execution> {
         for (failed_index, resource_id) in (0..).zip(resource_ids.iter()) {
             let code = match self.find_resource(resource_id) {
@@ -95,7 +95,7 @@ impl State {
         for resource_id in resource_ids.iter() {
             let resource = self.find_resource(resource_id).expect("found before");
             let record = &mut self.resources[resource];
-            // The one rule of the product: it was checked before, and is asserted here.
+            // R79, the one rule of the product: it was checked before, and is asserted here.
             assert!(record.reservation.is_none(), "one resource, one winner");
             assert!(
                 record.next_in_bundle.is_none(),

@@ -1,15 +1,15 @@
 //! Retirement: when records are gone, and when their memory comes back.
 //!
-//! A record is gone for every command and read at `slot >= retire_after_slot`, whatever its memory
-//! does. Memory is taken back by applied commands only, [`TAKE_BACK_COUNT`] records of each kind at
-//! most, and one more on demand where a table would otherwise be full. So memory never depends on
-//! when anyone looked, and no command pays for a thousand others.
+//! R15: a record is gone for every command and read at `slot >= retire_after_slot`, whatever its
+//! memory does (R17). R16: memory is taken back by applied commands only, [`TAKE_BACK_COUNT`]
+//! records of each kind at most, and one more on demand where a table would otherwise be full. So
+//! memory never depends on when anyone looked, and no command pays for a thousand others.
 
 use super::State;
 use crate::ids::{Lsn, ReservationId};
 use crate::slab::Handle;
 
-/// Records of each kind that an applied command takes back at most; a format constant, because
+/// R94: records of each kind that an applied command takes back at most; a format constant, because
 /// handles come from the records taken back. Above one, so that the queues drain under load.
 pub(crate) const TAKE_BACK_COUNT: u32 = 4;
 
@@ -46,7 +46,8 @@ impl State {
         }
     }
 
-    /// Takes the memory of the reservation that ended first back, if it is past its window.
+    /// Takes the memory of the reservation that ended first back, if it is past its window, and
+    /// raises the watermark (R18).
     pub(super) fn take_back_reservation(&mut self) -> bool {
         match self.reservation_queue.at(0) {
             Some(front) if self.is_retired(front) => {
@@ -64,7 +65,7 @@ impl State {
         }
     }
 
-    /// Whether one more reservation fits, in free memory or in memory that can be taken back.
+    /// R45: whether one more reservation fits, in free memory or in memory that can be taken back.
     pub(super) fn has_reservation_room(&self) -> bool {
         let front = self.reservation_queue.at(0);
         self.reservations.room() > 0 || front.is_some_and(|front| self.is_retired(front))

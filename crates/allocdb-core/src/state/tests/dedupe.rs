@@ -208,8 +208,8 @@ fn a_rejected_command_takes_a_position_and_nothing_else() {
 #[test]
 fn the_last_log_position_is_given_once() {
     let mut fixture = Fixture::new(config());
-    fixture.state.last_lsn = Lsn(u64::MAX - 1);
-    assert_eq!(fixture.create(1).lsn, Lsn(u64::MAX));
+    fixture.state.last_lsn = Lsn(Lsn::MAX.0 - 1);
+    assert_eq!(fixture.create(1).lsn, Lsn::MAX);
     let image = fixture.image();
     let once = command(9, 0, create(2));
     let applied = fixture.state.apply(Slot(fixture.slot), &once);
