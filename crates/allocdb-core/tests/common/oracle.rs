@@ -1,0 +1,1 @@
+//! The model: what docs/semantics.md says, in maps.
