@@ -6,9 +6,8 @@ use super::*;
 fn handles_leave_in_the_order_they_came_round_and_round() {
     let mut queue = RetireQueue::new(3).expect("memory");
     let mut next_in = 0;
-    let mut next_out = 0;
-    for step in 0..50 {
-        while queue.len() < 1 + step % 3 {
+    for next_out in 0..50 {
+        while queue.len() < 1 + next_out as usize % 3 {
             queue.push(Handle(next_in));
             next_in += 1;
         }
@@ -16,7 +15,6 @@ fn handles_leave_in_the_order_they_came_round_and_round() {
         assert_eq!(queue.at(queue.len() - 1), Some(Handle(next_in - 1)));
         assert_eq!(queue.at(queue.len()), None);
         assert_eq!(queue.pop(), Some(Handle(next_out)));
-        next_out += 1;
     }
     while queue.pop().is_some() {}
     assert_eq!((queue.len(), queue.pop()), (0, None));

@@ -226,8 +226,9 @@ fn the_last_log_position_is_given_once() {
 fn the_digest_tells_apart_what_was_answered() {
     let run = |ids: [u128; 2]| {
         let mut fixture = Fixture::new(config());
-        ids.iter()
-            .for_each(|&id| assert!(fixture.create(id).lsn > Lsn(0)));
+        for id in ids {
+            fixture.create(id);
+        }
         fixture.state.digest()
     };
     assert_eq!(run([1, 2]), run([1, 2]));
