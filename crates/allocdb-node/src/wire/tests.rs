@@ -6,7 +6,7 @@
 
 mod calls;
 mod damage;
-//mod golden;
+mod golden;
 mod round_trip;
 
 use std::cell::{Cell, RefCell};
