@@ -9,6 +9,7 @@
 
 use core::fmt;
 
+use allocdb_core::log::Corruption;
 use allocdb_core::{ConfigError, Lsn, Rejection, Slot};
 
 use crate::health::HaltReason;
@@ -133,6 +134,8 @@ pub enum OpenError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The log's frames are damaged, or their end is none that a crash leaves; nothing was changed.
+    CorruptLog(Corruption),
     /// A format version that this library does not know.
     Version {
         /// Which file.
@@ -175,7 +178,7 @@ impl OpenError {
             Self::Locked { .. } => status::E_LOCKED,
             Self::DirectoryNotFound { .. } => status::E_DIRECTORY_NOT_FOUND,
             Self::NotADatabase { .. } => status::E_NOT_A_DATABASE,
-            Self::Corrupt { .. } => status::E_CORRUPT,
+            Self::Corrupt { .. } | Self::CorruptLog(_) => status::E_CORRUPT,
             Self::Version { .. } => status::E_VERSION,
             Self::NoMemory { .. } => status::E_NO_MEMORY,
             Self::UnsupportedFileSystem { .. } => status::E_UNSUPPORTED_FS,
@@ -197,7 +200,8 @@ impl OpenError {
     }
 
     /// Four numbers for the C error: `Option`: value, least, greatest; `ConfigMismatch`: given,
-    /// stored; `Locked`: pid; `Corrupt`: offset, expected LSN; `Version`: found, supported;
+    /// stored; `Locked`: pid; `Corrupt`: offset, expected LSN, and of the log the newest LSN known to
+    /// have been there; `Version`: found, supported;
     /// `NoMemory`: bytes; `UnsupportedFileSystem`: kind.
     #[must_use]
     pub fn detail(&self) -> [u64; 4] {
@@ -210,6 +214,12 @@ impl OpenError {
                 expected_lsn,
                 ..
             } => [offset, expected_lsn.0, 0, 0],
+            Self::CorruptLog(corruption) => [
+                corruption.offset,
+                corruption.expected_lsn.0,
+                corruption.newest_lsn.0,
+                0,
+            ],
             Self::Version {
                 found, supported, ..
             } => [found.into(), supported.into(), 0, 0],
@@ -252,6 +262,9 @@ impl fmt::Display for OpenError {
                  nothing was changed",
                 expected_lsn.0
             ),
+            Self::CorruptLog(corruption) => {
+                write!(f, "wal.adb is damaged {corruption}; nothing was changed")
+            }
             Self::Version {
                 file,
                 found,

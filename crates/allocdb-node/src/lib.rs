@@ -12,6 +12,7 @@
 //! | [`clock`] | slots and the system's clock |
 //! | [`health`], [`report`] | figures for operators |
 //! | [`diagnostics`] | log lines, bounded and preallocated |
+//! | [`recovery`], [`wal`], [`checkpoint`] | opening, the open log, shortening it |
 //! | [`storage`] | the only place that touches a file |
 //! | [`fork`], [`cancellation`] | what the host's processes and threads must not break |
 //! | [`wire`] | the byte API for other languages: messages over the engine |
@@ -19,15 +20,18 @@
 
 pub mod batch;
 pub mod cancellation;
+pub mod checkpoint;
 pub mod clock;
 pub mod diagnostics;
 pub mod error;
 pub mod fork;
 pub mod health;
 pub mod options;
+pub mod recovery;
 pub mod report;
 pub mod status;
 pub mod storage;
+pub mod wal;
 pub mod wire;
 
 pub use batch::{Batch, CommandResult};

@@ -15,6 +15,8 @@
 //! - A name that was created, renamed or removed survives a crash only after `sync_directory`.
 //! - A read or write is whole or an error; an error may leave any part of a write behind.
 
+#[cfg(test)]
+pub(crate) mod faulty;
 mod file;
 mod lock;
 
@@ -30,7 +32,7 @@ use crate::error::{FileName, IoError, OpenError};
 /// One database directory.
 pub trait Storage: Send + Sync {
     /// An open file; closed when dropped.
-    type File: Send + Sync;
+    type File: core::fmt::Debug + Send + Sync;
 
     /// Opens or creates [`FileName::Lock`] and takes the exclusive lock, which lasts until the
     /// file is dropped or its process ends.
