@@ -323,15 +323,13 @@ check_header() {
     check_header_version $header
 }
 
+# The header's number is major * 1,000,000 + minor * 1,000 + patch.
 check_header_version() {
-    local part value version
-    version=$(sed -nE 's/^version = "([0-9.]+)"$/\1/p' Cargo.toml | head -n 1)
-    IFS=. read -r major minor patch <<<"$version"
-    for part in MAJOR:$major MINOR:$minor PATCH:$patch; do
-        value=$(sed -nE "s/^#define ALLOCDB_VERSION_${part%%:*} +([0-9]+).*/\1/p" "$1")
-        [ "$value" = "${part##*:}" ] ||
-            say "$1: ALLOCDB_VERSION_${part%%:*} is '$value', Cargo.toml says ${part##*:}"
-    done
+    local value major minor patch
+    value=$(sed -nE 's/^#define ALLOCDB_VERSION_NUMBER +([0-9]+).*/\1/p' "$1")
+    IFS=. read -r major minor patch < <(sed -nE 's/^version = "([0-9.]+)"$/\1/p' Cargo.toml)
+    [ "$value" = $((major * 1000000 + minor * 1000 + patch)) ] ||
+        say "$1: ALLOCDB_VERSION_NUMBER is '$value', Cargo.toml says $major.$minor.$patch"
 }
 
 # Relative links in the documents lead to files of the tree.
@@ -445,7 +443,7 @@ rules|find crates -name '*.rs' -path '*/src/*' ! -name tests.rs ! -path '*/tests
 rules|find crates bindings/c/tests \( -name tests.rs -o -path '*/tests/*' \) -type f -exec sed -i 's/\bR7\b//g' {} +
 header|echo 'void allocdb_planted(void);' >>include/allocdb.h
 header|sed -i 's/^allocdb_open$//' $(ls crates/allocdb-ffi/abi/*symbols* crates/allocdb-ffi/tests/*symbols* 2>/dev/null)
-header|sed -i 's/\(ALLOCDB_VERSION_MINOR\) .*/\1 77/' include/allocdb.h
+header|sed -i 's/\(ALLOCDB_VERSION_NUMBER\) .*/\1 77/' include/allocdb.h
 links|echo '[x](nowhere.md)' >>README.md
 links|echo '[x](/etc/passwd)' >>docs/status.md
 top_level|echo x >planted.txt

@@ -150,7 +150,7 @@ static void check_confirmed(struct audit *audit)
     allocdb_filter filter;
     uint64_t cursor = 0, found = 0, unheard = 0;
     memset(&filter, 0, sizeof filter);
-    filter.state = ALLOCDB_RESERVATION_STATE_CONFIRMED;
+    filter.states = 1u << ALLOCDB_RESERVATION_STATE_CONFIRMED;
     do {
         size_t row_count = 0;
         if (allocdb_list_reservations(audit->db, &filter, &cursor, page, PAGE_LEN, &row_count,

@@ -99,7 +99,7 @@ static bool shop_open(struct shop *shop, const struct arguments *arguments)
                                         "previous_snapshot_and_wal"};
     witness_tell("open %" PRIu64 " %s %.6f %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
                  "\n",
-                 arguments->life, report.kind < 5 ? KINDS[report.kind] : "unknown",
+                 arguments->life, report.start_kind < 5 ? KINDS[report.start_kind] : "unknown",
                  (double)report.duration_ns / 1e9, report.snapshot_lsn, report.frames_replayed,
                  report.records_replayed, report.torn_bytes, report.last_lsn);
     return true;
@@ -201,12 +201,12 @@ static bool stats_tell(struct shop *shop, uint64_t opened_ms)
     for (unsigned i = 0; i < STAT_COUNT; i++)
         values[i] = atomic_load_explicit(&shop->counters.values[i], memory_order_relaxed);
     values[STAT_ELAPSED_MS] = wall_ms() - opened_ms;
-    values[STAT_COMMANDS] = health.records;
-    values[STAT_COMMITS] = health.commits;
-    values[STAT_SYNCS] = health.syncs;
+    values[STAT_COMMANDS] = health.record_count;
+    values[STAT_COMMITS] = health.commit_count;
+    values[STAT_SYNCS] = health.sync_count;
     values[STAT_SYNC_NS_SUM] = health.sync_ns_sum;
     values[STAT_SYNC_NS_MAX] = health.sync_ns_max;
-    values[STAT_CHECKPOINTS] = health.checkpoints;
+    values[STAT_CHECKPOINTS] = health.checkpoint_count;
     char line[900];
     size_t used = 0;
     for (unsigned i = 0; i < STAT_COUNT && used < sizeof line; i++)
@@ -224,7 +224,7 @@ static bool holds_live(struct shop *shop, size_t *hold_count)
     allocdb_filter filter;
     uint64_t cursor = 0;
     memset(&filter, 0, sizeof filter);
-    filter.state = ALLOCDB_RESERVATION_STATE_RESERVED;
+    filter.states = 1u << ALLOCDB_RESERVATION_STATE_RESERVED;
     size_t total = 0;
     do {
         size_t row_count = 0;
