@@ -69,14 +69,13 @@ compile() {
     shift
     "${CC:-cc}" -std=c11 -O2 -Wall -Wextra -Wpedantic -I"$STAGE/include" \
         "${@/#/$EXAMPLES/}" -o "$DEMO/$program" \
-        -L"$STAGE/lib" -Wl,-rpath,"$STAGE/lib" -lAllocDB -lm -pthread
+        -L"$STAGE/lib" "-Wl,-rpath,$STAGE/lib" -lAllocDB -lm -pthread
 }
 
 build() {
     "$ROOT/scripts/setup.sh"
     say "building the library and the C programs ..."
-    "$ROOT/scripts/stage.sh" >"$DEMO/build.log" 2>&1 ||
-        { cat "$DEMO/build.log"; fail "the build failed"; }
+    "$ROOT/scripts/stage.sh"
     compile seat_seller seat_seller.c seat_buyer.c seat_journal.c venue.c
     compile seat_audit seat_audit.c seat_journal.c seat_map.c venue.c
     compile seat_witness seat_witness.c
@@ -151,12 +150,12 @@ run_shop() {
 
 main() {
     # Only a directory that an earlier run made is removed.
-    if [ -e "$DEMO" ] && [ ! -e "$DEMO/build.log" ] && [ -n "$(ls -A "$DEMO")" ]; then
+    if [ -e "$DEMO" ] && [ ! -e "$DEMO/seller.log" ] && [ -n "$(ls -A "$DEMO")" ]; then
         fail "$OUT is not empty, and no run of this script has made it"
     fi
     rm -rf "$DEMO"
     mkdir -p "$DEMO"
-    : >"$DEMO/build.log"
+    : >"$DEMO/seller.log"
     build
     say ""
     say "${BOLD}The shop opens: $BUYERS buyers, $SECONDS_OPEN seconds, $KILLS x kill -9," \

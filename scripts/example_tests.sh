@@ -85,7 +85,9 @@ try_audit() {
     try "a seat that was sold twice is seen" audit_refuses "no seat was sold twice" '
         { print } /^sale / && !done { $2 = substr($2, 1, 16) "00000000ffffffff"; print; done = 1 }'
     try "a sale that is not in the database is seen" audit_refuses "every acknowledged sale" '
-        { print } /^hold / && !done { print "sale", $2, $3, 99999999, 0, $7; done = 1 }'
+        { print }
+        /^hold / { seats = ""; for (i = 7; i <= NF; i++) seats = seats " " $i; held[$2] = seats }
+        /^free / && !done { print "sale " $2 " " $3 " 99 0" held[$2]; done = 1 }'
     try "a sale to another holder is seen" audit_refuses "every acknowledged sale" '
         /^sale / && !id { id = $2 }
         { line[NR] = $0 }
@@ -94,9 +96,9 @@ try_audit() {
     try "a sale that nobody was told of is seen" audit_refuses "every sale in the database" '
         /^sale / && !id { id = $2 } $2 == id && /^sale / { next } { print }'
     try "an answer that changed is seen" audit_refuses "no two answers contradict" '
-        { print } /^hold / && !done { $4 += 1; print; done = 1 }'
+        { print } /^hold / && !done { $4 = sprintf("%.0f", $4 + 1); print; done = 1 }'
     try "a hold that ended early is seen" audit_refuses "before its hold was over" '
-        /^hold / { $4 += 1000; $5 += 1000 } { print }'
+        /^hold / { $4 = sprintf("%.0f", $4 + 1000); $5 += 1000 } { print }'
     try "a retry with another answer is seen" audit_refuses "every retry" '
         /^stat / { sub(/ wrong=0/, " wrong=1") } { print }'
     try "a run without a sale is not taken for a proof" audit_refuses "something to check" '

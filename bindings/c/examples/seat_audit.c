@@ -46,7 +46,7 @@ static bool ids_equal(allocdb_id left, allocdb_id right)
 static void verdict(struct audit *audit, bool passed, const char *law, uint64_t looked_at)
 {
     char number[32];
-    printf("  %s  %-66s %10s\n", passed ? "ok  " : "FAIL", law, grouped(looked_at, number));
+    printf("  %s  %-70s %10s\n", passed ? "ok  " : "FAIL", law, grouped(looked_at, number));
     if (!passed)
         audit->failure_count += 1;
 }
@@ -220,37 +220,52 @@ static void check_never_early(struct audit *audit)
     verdict(audit, early == 0, "no seat was granted again before its hold was over", handovers);
 }
 
-/* The proof of the pudding: try to buy every seat, in one commit a thousand. */
+/* Fills in what all commands of the auditor have in common. */
+static allocdb_command *command_add(const struct audit *audit, allocdb_command *commands,
+                                    size_t *count, uint32_t kind, allocdb_id target_id)
+{
+    allocdb_operation operation = allocdb_operation_new(audit->db);
+    allocdb_command *command = &commands[(*count)++];
+    memset(command, 0, sizeof *command);
+    command->kind = kind;
+    command->operation_id = operation.id;
+    command->valid_until_slot = operation.valid_until_slot;
+    command->target_id = target_id;
+    command->holder_id = (allocdb_id){.lo = 1, .hi = UINT64_MAX};
+    return command;
+}
+
+static void submit(const struct audit *audit, const allocdb_command *commands, size_t count,
+                   allocdb_outcome *outcomes)
+{
+    allocdb_error error;
+    if (count > 0 && allocdb_submit(audit->db, ALLOCDB_SLOT_NOW, commands, count, outcomes,
+                                    &error) != ALLOCDB_OK)
+        stop("trying to buy", &error);
+}
+
+/* The proof of the pudding: tries to buy `len` seats in one commit, and gives back what it got, so
+ * that the audit leaves the shop as it found it. */
 static void probe(const struct audit *audit, uint32_t first, uint32_t len, uint64_t *wrong)
 {
     static allocdb_command commands[PROBE_LEN];
     static allocdb_outcome outcomes[PROBE_LEN];
-    allocdb_error error;
-    allocdb_id auditor = {.lo = 1, .hi = UINT64_MAX};
-    memset(commands, 0, sizeof commands);
-    for (uint32_t i = 0; i < len; i++) {
-        allocdb_operation operation = allocdb_operation_new(audit->db);
-        commands[i].kind = ALLOCDB_COMMAND_RESERVE;
-        commands[i].operation_id = operation.id;
-        commands[i].valid_until_slot = operation.valid_until_slot;
-        commands[i].target_id = venue_seat_id(first + i);
-        commands[i].holder_id = auditor;
-        commands[i].ttl_slots = 600;
-    }
-    if (allocdb_submit(audit->db, ALLOCDB_SLOT_NOW, commands, len, outcomes, &error) != ALLOCDB_OK)
-        stop("trying to buy", &error);
+    size_t count = 0, bought = 0;
+    for (uint32_t i = 0; i < len; i++)
+        command_add(audit, commands, &count, ALLOCDB_COMMAND_RESERVE, venue_seat_id(first + i))
+            ->ttl_slots = 600;
+    submit(audit, commands, count, outcomes);
     for (uint32_t i = 0; i < len; i++) {
         bool sold = audit->sold_life[first + i] != 0;
         *wrong += outcomes[i].status != ALLOCDB_OK ||
                   outcomes[i].code != (uint32_t)(sold ? ALLOCDB_RESOURCE_BUSY : ALLOCDB_DONE);
-        if (outcomes[i].status != ALLOCDB_OK || outcomes[i].code != ALLOCDB_DONE)
-            continue;
-        /* Given back at once: the audit leaves the shop as it found it. */
-        allocdb_outcome outcome;
-        if (allocdb_release(audit->db, ALLOCDB_SLOT_NOW, allocdb_operation_new(audit->db),
-                            outcomes[i].reservation_id, auditor, &outcome, &error) != ALLOCDB_OK)
-            stop("giving a seat back", &error);
+        if (outcomes[i].status == ALLOCDB_OK && outcomes[i].code == ALLOCDB_DONE)
+            command_add(audit, commands, &bought, ALLOCDB_COMMAND_RELEASE,
+                        outcomes[i].reservation_id);
     }
+    submit(audit, commands, bought, outcomes);
+    for (size_t i = 0; i < bought; i++)
+        *wrong += outcomes[i].status != ALLOCDB_OK || outcomes[i].code != ALLOCDB_DONE;
 }
 
 static void check_by_buying(struct audit *audit)
@@ -283,7 +298,7 @@ static void check_journal(struct audit *audit)
 static void row(const char *name, uint64_t value, const char *remark)
 {
     char number[32];
-    printf("  %-22s %12s  %s\n", name, grouped(value, number), remark);
+    printf("  %-18s %12s  %s\n", name, grouped(value, number), remark);
 }
 
 static void print_engine_rows(const struct journal *journal)
@@ -293,46 +308,48 @@ static void print_engine_rows(const struct journal *journal)
     uint64_t elapsed_ms = journal_sum(journal, STAT_ELAPSED_MS);
     uint64_t syncs = journal_sum(journal, STAT_SYNCS);
     char text[96];
-    snprintf(text, sizeof text, "commands in the log, %.0f a second",
-             elapsed_ms == 0 ? 0.0 : (double)commands * 1000.0 / (double)elapsed_ms);
-    row("commands", commands, text);
+    row("commands", commands, "in the log");
+    row("throughput", elapsed_ms == 0 ? 0 : commands * 1000 / elapsed_ms, "commands a second");
     snprintf(text, sizeof text, "%.2f records a commit",
              commits == 0 ? 0.0 : (double)commands / (double)commits);
     row("commits", commits, text);
-    snprintf(text, sizeof text, "%.0f us each on average",
+    snprintf(text, sizeof text, "each %.0f us on average",
              syncs == 0 ? 0.0
                         : (double)journal_sum(journal, STAT_SYNC_NS_SUM) / 1e3 / (double)syncs);
     row("syncs", syncs, text);
-    row("checkpoints", journal_sum(journal, STAT_CHECKPOINTS), "");
+    row("checkpoints", journal_sum(journal, STAT_CHECKPOINTS), "while it sold");
+    row("kills", journal->life_count == 0 ? 0 : journal->life_count - 1, "with kill -9");
     for (uint32_t i = 1; i < journal->life_count; i++) {
         const struct life *life = &journal->lives[i];
-        snprintf(text, sizeof text, "us: %s, %" PRIu64 " records replayed, %" PRIu64 " torn bytes",
-                 life->kind, life->records, life->torn_bytes);
-        row("recovery", (uint64_t)(life->recovery_seconds * 1e6), text);
+        char records[32];
+        printf("  recovery %-9" PRIu32 " %9.3f ms  %s, %s records replayed, %" PRIu64
+               " torn bytes cut\n",
+               i, life->recovery_seconds * 1e3, life->kind, grouped(life->records, records),
+               life->torn_bytes);
     }
 }
 
 static void print_table(const struct audit *audit)
 {
     const struct journal *journal = &audit->journal;
-    char text[96], money[32];
+    char text[96], sales[32], money[32];
     printf("\n");
-    row("seats", audit->venue.seat_count, "");
-    snprintf(text, sizeof text, "seats in %" PRIu64 " sales, for %s", audit->sales,
+    row("seats", audit->venue.seat_count, "in the venue");
+    snprintf(text, sizeof text, "in %s sales, for %s", grouped(audit->sales, sales),
              grouped(audit->revenue, money));
     row("sold", audit->seats_sold, text);
-    row("tries", journal_sum(journal, STAT_TRIES), "reserves, after so many looks at the map:");
-    row("looked", journal_sum(journal, STAT_LOOKED), "");
-    row("contended", journal_sum(journal, STAT_CONTENDED), "tries that found a seat taken");
-    row("held", journal->claim_count, "holds that were granted");
+    row("looked", journal_sum(journal, STAT_LOOKED), "reads: is this seat free?");
+    row("tried", journal_sum(journal, STAT_TRIES), "reserves, of one to four seats together");
+    row("contended", journal_sum(journal, STAT_CONTENDED), "of them found a seat taken");
+    row("held", journal->claim_count, "of them were granted");
     row("expired", audit->expired, "holds that ran out");
     row("given back", audit->released, "holds");
     row("too late", journal_sum(journal, STAT_LATE), "confirms after the hold had run out");
     row("retried", journal_sum(journal, STAT_DUPLICATES), "commands sent twice on purpose");
-    snprintf(text, sizeof text, "under way at a kill and already done; %" PRIu64 " done afterwards",
-             journal_sum(journal, STAT_RESUMED_NEW));
-    row("resumed", journal_sum(journal, STAT_RESUMED_KNOWN), text);
-    row("kills", journal->life_count == 0 ? 0 : journal->life_count - 1, "");
+    snprintf(text, sizeof text, "under way at a kill: %" PRIu64 " had been done, %" PRIu64 " not",
+             journal_sum(journal, STAT_RESUMED_KNOWN), journal_sum(journal, STAT_RESUMED_NEW));
+    row("resumed",
+        journal_sum(journal, STAT_RESUMED_KNOWN) + journal_sum(journal, STAT_RESUMED_NEW), text);
     print_engine_rows(journal);
     printf("\n");
 }

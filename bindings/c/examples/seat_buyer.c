@@ -21,6 +21,7 @@
 #define HOLD_TTL_SLOTS 16u /* 1.6 s at 100 ms a slot: buyers in this demo are in a hurry */
 #define HOLD_TTL_MS (HOLD_TTL_SLOTS * 100u)
 #define HOT_SEATS 400u /* the first rows before the stage, that everybody wants */
+#define FAN_CLICKS_MAX 60u
 #define LOOKS_MAX 50u
 
 static uint64_t random_below(struct buyer_page *page, uint64_t bound)
@@ -29,7 +30,7 @@ static uint64_t random_below(struct buyer_page *page, uint64_t bound)
     page->random ^= page->random << 13;
     page->random ^= page->random >> 7;
     page->random ^= page->random << 17;
-    return page->random % bound;
+    return (page->random >> 16) % bound;
 }
 
 static void step_set(struct buyer_page *page, enum step step)
@@ -180,25 +181,36 @@ static void take_party(struct buyer *buyer, uint32_t first)
         page->seats[i] = first + i;
 }
 
-/* Half of the buyers click on the best seats without looking, the others look at the map first.
- * What they saw may be out of date when their click arrives: the database decides, not the map. */
+/* The next customer at this till: half of them are fans, who want the best seats and nothing else,
+ * until they have clicked in vain for long enough. */
+static void customer_next(struct buyer *buyer)
+{
+    struct buyer_page *page = buyer->page;
+    page->customer_count += 1;
+    page->holder_id.lo = page->customer_count;
+    page->holder_id.hi = (uint64_t)buyer->number + 1;
+    page->clicks_left = random_below(page, 2) == 0 ? FAN_CLICKS_MAX : 0;
+}
+
+/* Fans click on the best seats without looking, the others look at the map first. What they saw may
+ * be out of date when their click arrives: the database decides, not the map. */
 static void choose(struct buyer *buyer)
 {
     const struct venue *venue = buyer->shop->venue;
     struct buyer_page *page = buyer->page;
-    uint32_t first =
-        (uint32_t)random_below(page, HOT_SEATS < venue->seat_count ? HOT_SEATS : venue->seat_count);
-    if (random_below(page, 2) == 0) {
+    uint32_t hot_seats = HOT_SEATS < venue->seat_count ? HOT_SEATS : venue->seat_count;
+    uint32_t first = (uint32_t)random_below(page, hot_seats);
+    if (page->clicks_left > 0) {
+        page->clicks_left -= 1;
+    } else {
+        customer_next(buyer);
         for (uint32_t look = 0; look < LOOKS_MAX; look++) {
-            first = (uint32_t)random_below(page, venue->seat_count);
-            if (seat_looks_free(buyer, first))
+            if (page->clicks_left > 0 || seat_looks_free(buyer, first))
                 break;
+            first = (uint32_t)random_below(page, venue->seat_count);
         }
     }
     take_party(buyer, first);
-    page->customer_count += 1;
-    page->holder_id.lo = page->customer_count;
-    page->holder_id.hi = (uint64_t)buyer->number + 1;
     step_begin_command(buyer, STEP_RESERVE);
 }
 
@@ -223,10 +235,11 @@ static bool reserve(struct buyer *buyer)
     if (outcome.code != ALLOCDB_DONE) {
         count(buyer->shop, STAT_CONTENDED);
         step_set(page, STEP_CHOOSE);
-        nap_ms(random_below(page, 8));
+        nap_ms(random_below(page, 2));
         return true;
     }
     count(buyer->shop, STAT_HELD);
+    page->clicks_left = 0;
     witness_tell("hold %016" PRIx64 "%016" PRIx64 " %016" PRIx64 "%016" PRIx64 " %" PRIu64
                  " %u %u%s\n",
                  outcome.reservation_id.hi, outcome.reservation_id.lo, page->holder_id.hi,

@@ -130,7 +130,7 @@ static void seats_draw(FILE *file, const struct venue *venue, const uint8_t *sol
                 break;
         for (uint32_t i = first; i < end; i++) {
             struct point at = seat_point(section->name, row, i - first, end - first);
-            unsigned colour = sold_life[i] == 0 ? 0 : (sold_life[i] - 1u) % COLOURS + 1;
+            unsigned colour = sold_life[i] > COLOURS ? COLOURS : sold_life[i];
             fprintf(file, "<circle class=\"c%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"/>\n", colour,
                     at.x, at.y, colour == 0 ? "2.6" : "3.6");
         }

@@ -45,7 +45,7 @@ struct buyer_page {
     uint32_t plan;
     uint32_t seat_count;
     uint32_t seats[PARTY_LEN_MAX];
-    uint32_t unused;
+    uint32_t clicks_left; /* a fan's: how often it still tries for the best seats */
     allocdb_operation operation;
     allocdb_id holder_id;
     allocdb_id reservation_id;
