@@ -22,6 +22,8 @@ set -uo pipefail
 CORE=crates/allocdb-core
 CORE_FILE_LINES_MAX=500
 FUNCTION_LINES_MAX=70
+# A test may be a table of cases, which reads better whole than cut.
+TEST_FUNCTION_LINES_MAX=140
 LINE_COLUMNS_MAX=100
 
 CHECKS=(
@@ -127,8 +129,11 @@ check_function_size() {
     local sources
     sources=$(rust_sources)
     # shellcheck disable=SC2086
-    [ -z "$sources" ] || awk -v max=$FUNCTION_LINES_MAX '
-        FNR == 1 { delete begin; waiting = 0 }
+    [ -z "$sources" ] || awk -v code_max=$FUNCTION_LINES_MAX -v test_max=$TEST_FUNCTION_LINES_MAX '
+        FNR == 1 {
+            delete begin; waiting = 0
+            max = FILENAME ~ /(^|\/)(tests\/|tests\.rs$)/ ? test_max : code_max
+        }
         {
             match($0, /^ */); indent = RLENGTH
             rest = substr($0, indent + 1)
@@ -164,7 +169,8 @@ check_function_size() {
 
 check_line_width() {
     local sources locale=C.UTF-8
-    sources=$(rust_sources; c_sources; files '^include/.*\.h$')
+    # The header is generated: its source is checked.
+    sources=$(rust_sources; c_sources)
     # shellcheck disable=SC2086
     LC_ALL=$locale grep -nE "^.{$((LINE_COLUMNS_MAX + 1)),}" $sources /dev/null 2>/dev/null |
         sed -E "s/^([^:]+:[0-9]+):.*/\1: longer than $LINE_COLUMNS_MAX columns/"
@@ -407,6 +413,7 @@ pinned_versions|sed -i 's/^\[dependencies\]$/&\nlibc = "=0.2.1"/' crates/allocdb
 core_file_size|for i in $(seq 500); do echo '// x'; done >>crates/allocdb-core/src/lib.rs
 function_size|{ echo 'fn planted('; echo ') {'; for i in $(seq 70); do echo '    ();'; done; echo '}'; } >>crates/allocdb-core/src/lib.rs
 function_size|{ echo 'impl X {'; echo '    pub(crate) const fn planted() {'; for i in $(seq 70); do echo '        ();'; done; echo '    }'; echo '}'; } >>crates/allocdb-node/src/lib.rs
+function_size|{ echo 'fn planted() {'; for i in $(seq 139); do echo '    ();'; done; echo '}'; } >>crates/allocdb-core/src/config/tests.rs
 function_size|{ echo 'static int planted(void)'; echo '{'; for i in $(seq 70); do echo '    ;'; done; echo '}'; } >>bindings/c/examples/venue.c
 line_width|printf '// %0100d\n' 0 >>crates/allocdb-core/src/lib.rs
 core_forbidden|echo 'fn planted() { unsafe { } }' >>crates/allocdb-core/src/lib.rs
