@@ -656,6 +656,8 @@ pub fn rejection_detail(rejection: &Rejection) -> [u64; 4] {
             capacity,
             window_slots,
         } => [capacity.into(), window_slots, 0, 0],
+        // The table's number: 1 resources, 2 reservations, 3 operations.
+        Rejection::PlacementExceeded { table } => [0, table as u64 + 1, 0, 0],
         _ => [0; 4],
     }
 }

@@ -46,10 +46,14 @@ pub(crate) trait Target {
     fn slot_now(&self) -> Slot;
     /// Commits a submission; `None` for now.
     fn submit(&self, slot: Option<Slot>, batch: &mut dyn Batch) -> Result<(), SubmitError>;
-    /// Expires what is due.
+    /// Expires what is due; a limit of 0 or too high is the configured one.
     fn tick(&self, slot: Option<Slot>, limit: u32) -> Result<TickResult, SubmitError>;
     /// Looks at the applied state, behind a fence.
-    fn read<R>(&self, required_lsn: Lsn, look: impl FnOnce(&State) -> R) -> Result<R, ReadError>;
+    fn read<R>(
+        &self,
+        required_lsn: Lsn,
+        look: impl FnOnce(&State) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError>;
     /// The figures, with the lag behind the given slot.
     fn health(&self, slot: Option<Slot>) -> Health;
     /// What recovery found.
@@ -86,12 +90,7 @@ fn check(config: &Config, body: &Body<'_>) -> Result<(), (usize, Rejection)> {
             command.check(config).map_err(ruled_out)?;
             slot
         }
-        Body::Tick { slot, limit } => {
-            if limit > config.max_expirations_per_tick {
-                return Err((request::TICK_LIMIT, Rejection::Malformed { field: "limit" }));
-            }
-            slot
-        }
+        Body::Tick { slot, .. } => slot,
         _ => return Ok(()),
     };
     // R6: a slot from which a window could not be counted.
@@ -153,22 +152,16 @@ fn answer<T: Target>(target: &T, bounds: &Bounds, message: &Request<'_>, out: &m
     let tag = message.tag;
     let answered = match message.body {
         Body::Tick { slot, limit } => {
-            let limit = if limit == 0 {
-                bounds.config.max_expirations_per_tick
-            } else {
-                limit
-            };
-            target
-                .tick(given(slot), limit)
-                .map(Answer::Tick)
-                .map_err(|e| Failure::from(&e))
+            let ticked = target.tick(given(slot), limit);
+            ticked.map(Answer::Tick).map_err(|e| Failure::from(&e))
         }
         Body::GetResource {
             required_lsn,
             resource_id,
         } => {
-            let found = target.read(required_lsn, |state| state.resource(resource_id));
-            let found = found.and_then(|found| found.ok_or(ReadError::NotFound));
+            let found = target.read(required_lsn, |state| {
+                state.resource(resource_id).ok_or(ReadError::NotFound)
+            });
             found
                 .map(|row| Answer::Resource(row.into()))
                 .map_err(|e| Failure::from(&e))
@@ -177,8 +170,9 @@ fn answer<T: Target>(target: &T, bounds: &Bounds, message: &Request<'_>, out: &m
             required_lsn,
             operation_id,
         } => {
-            let found = target.read(required_lsn, |state| state.operation(operation_id));
-            let found = found.and_then(|found| found.ok_or(ReadError::NotFound));
+            let found = target.read(required_lsn, |state| {
+                state.operation(operation_id).ok_or(ReadError::NotFound)
+            });
             found.map(Answer::Outcome).map_err(|e| Failure::from(&e))
         }
         Body::Health { slot } => Ok(Answer::Health(Figures::from(&target.health(given(slot))))),
@@ -228,7 +222,7 @@ fn answer_rows<T: Target>(
                 Lookup::NotFound => Err(ReadError::NotFound),
                 Lookup::Retired => Err(ReadError::Retired),
             }
-        })?,
+        }),
         Body::ListResources(listing) => target.read(listing.required_lsn, |state| {
             let (filter, row_count_max) = wanted(&listing);
             let mut rows = ListWriter::new(out, Kind::ListResources, listing.row_count_max);
@@ -238,7 +232,7 @@ fn answer_rows<T: Target>(
                     "no more rows than asked for"
                 );
             });
-            rows.finish(tag, next, state.last_lsn())
+            Ok(rows.finish(tag, next, state.last_lsn()))
         }),
         Body::ListReservations(listing) => target.read(listing.required_lsn, |state| {
             let (filter, row_count_max) = wanted(&listing);
@@ -249,7 +243,7 @@ fn answer_rows<T: Target>(
                     "no more rows than asked for"
                 );
             });
-            rows.finish(tag, next, state.last_lsn())
+            Ok(rows.finish(tag, next, state.last_lsn()))
         }),
         _ => unreachable!("only rows are answered here"),
     }

@@ -12,7 +12,7 @@
 //! | confirm, release | 48 reservation_id u128, 64 holder_id u128; 80 bytes |
 //! | extend | 48 reservation_id u128, 64 holder_id u128, 80 ttl_slots u64; 88 bytes |
 //! | revoke, reclaim | 48 reservation_id u128; 64 bytes |
-//! | tick | 16 slot u64 (0 = now), 24 limit u32 (0 = max_expirations_per_tick), |
+//! | tick | 16 slot u64 (0 = now), 24 limit u32 (0 or above = max_expirations_per_tick), |
 //! | | 28 reserved u32; 32 bytes |
 //! | get_resource | 16 required_lsn u64 (0 = no fence), 24 resource_id u128; 40 bytes |
 //! | get_reservation | 16 required_lsn u64, 24 reservation_id u128, |
@@ -48,8 +48,6 @@ pub const RESOURCE_STATE_BITS: u32 = 0b1_1110;
 pub const RESERVATION_STATE_BITS: u32 = 0b111_1110;
 
 pub(crate) const SLOT: usize = HEADER_BYTES;
-/// Where the limit of a tick stands.
-pub(crate) const TICK_LIMIT: usize = 24;
 const OPERATION_ID: usize = 24;
 /// Where a command's own arguments begin.
 const ARGUMENTS: usize = 48;
@@ -86,7 +84,7 @@ pub enum Body<'a> {
     Tick {
         /// The caller's slot; 0 for now.
         slot: Slot,
-        /// At most so many reservations; 0 for `max_expirations_per_tick`.
+        /// At most so many reservations; 0 and all above stand for `max_expirations_per_tick`.
         limit: u32,
     },
     /// One resource.
@@ -547,11 +545,7 @@ pub fn encode(request: &Request<'_>, out: &mut [u8]) -> Option<usize> {
             writer.u128(operation_id.0);
         }
         Body::ListResources(listing) | Body::ListReservations(listing) => {
-            writer.u64(listing.required_lsn.0);
-            writer.u64(listing.cursor);
-            writer.u128(listing.holder_id.0);
-            writer.u32(listing.state_mask);
-            writer.u32(listing.row_count_max);
+            encode_listing(&mut writer, &listing);
         }
         Body::Health { slot } => writer.u64(slot.0),
         Body::Configuration | Body::RecoveryReport | Body::Checkpoint => {}
@@ -561,6 +555,14 @@ pub fn encode(request: &Request<'_>, out: &mut [u8]) -> Option<usize> {
         "the length in front of a message is its length"
     );
     Some(len)
+}
+
+fn encode_listing(writer: &mut Writer<'_>, listing: &Listing) {
+    writer.u64(listing.required_lsn.0);
+    writer.u64(listing.cursor);
+    writer.u128(listing.holder_id.0);
+    writer.u32(listing.state_mask);
+    writer.u32(listing.row_count_max);
 }
 
 fn encode_arguments(writer: &mut Writer<'_>, action: &Action<'_>) -> Option<()> {

@@ -173,6 +173,8 @@ impl Target for Plain {
         }
         let mut state = self.state.borrow_mut();
         let slot = slot.unwrap_or(self.slot_now).max(state.last_slot());
+        let bound = self.bounds.config.max_expirations_per_tick;
+        let limit = if limit == 0 { bound } else { limit.min(bound) };
         if !state.is_due(slot) {
             return Ok(TickResult {
                 slot: state.last_slot(),
@@ -197,7 +199,11 @@ impl Target for Plain {
         })
     }
 
-    fn read<R>(&self, required_lsn: Lsn, look: impl FnOnce(&State) -> R) -> Result<R, ReadError> {
+    fn read<R>(
+        &self,
+        required_lsn: Lsn,
+        look: impl FnOnce(&State) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
         let state = self.state.borrow();
         let applied = state.last_lsn();
         match self.halted.get() {
@@ -206,7 +212,7 @@ impl Target for Plain {
                 required: required_lsn,
                 applied,
             }),
-            None => Ok(look(&state)),
+            None => look(&state),
         }
     }
 
@@ -325,21 +331,12 @@ pub(super) struct Material {
 }
 
 impl Material {
-    /// The request that these numbers make; valid in form if the ids are not zero.
-    pub(super) fn request(&self) -> Request<'_> {
-        let [tag, slot, valid_until_slot, ttl_slots] = self.words;
-        let [operation_id, target, holder] = self.wide;
+    fn action(&self) -> Action<'_> {
+        let [_, _, _, ttl_slots] = self.words;
+        let [_, target, holder] = self.wide;
         let (resource_id, reservation_id) = (ResourceId(target), ReservationId(target));
-        let (holder_id, required_lsn) = (HolderId(holder), Lsn(slot));
-        let [small, narrow] = self.small;
-        let listing = |bits| Listing {
-            required_lsn,
-            cursor: valid_until_slot,
-            holder_id,
-            state_mask: small & bits,
-            row_count_max: narrow % (request::LIST_ROWS_MAX + 1),
-        };
-        let action = match self.kind {
+        let holder_id = HolderId(holder);
+        match self.kind {
             Kind::CreateResource => Action::CreateResource { resource_id },
             Kind::DeleteResource => Action::DeleteResource { resource_id },
             Kind::Reserve => {
@@ -365,6 +362,22 @@ impl Material {
             },
             Kind::Revoke => Action::Revoke { reservation_id },
             _ => Action::Reclaim { reservation_id },
+        }
+    }
+
+    /// The request that these numbers make; valid in form if the ids are not zero.
+    pub(super) fn request(&self) -> Request<'_> {
+        let [tag, slot, valid_until_slot, _] = self.words;
+        let [operation_id, target, holder] = self.wide;
+        let (resource_id, reservation_id) = (ResourceId(target), ReservationId(target));
+        let (holder_id, required_lsn) = (HolderId(holder), Lsn(slot));
+        let [small, narrow] = self.small;
+        let listing = |bits| Listing {
+            required_lsn,
+            cursor: valid_until_slot,
+            holder_id,
+            state_mask: small & bits,
+            row_count_max: narrow % (request::LIST_ROWS_MAX + 1),
         };
         let body = match self.kind {
             Kind::Tick => Body::Tick {
@@ -401,6 +414,7 @@ impl Material {
             _ => {
                 let valid_until_slot = Slot(valid_until_slot);
                 let operation_id = OperationId(operation_id);
+                let action = self.action();
                 let command = Command {
                     operation_id,
                     valid_until_slot,

@@ -233,28 +233,36 @@ pub(super) fn response_fields(response: &Response<'_>) -> Json {
             ));
         }
         Answer::Configuration(bounds) => fields.extend(bounds_fields(&bounds)),
-        Answer::RecoveryReport(report) => {
-            fields.push(("kind", Json::text(report.kind as u32)));
-            fields.push(("snapshot_lsn", Json::text(report.snapshot_lsn.0)));
-            fields.push(("frames_replayed", Json::text(report.frames_replayed)));
-            fields.push(("records_replayed", Json::text(report.records_replayed)));
-            fields.push(("last_lsn", Json::text(report.last_lsn.0)));
-            fields.push(("last_slot", Json::text(report.last_slot.0)));
-            fields.push(("torn_bytes", Json::text(report.torn_bytes)));
-            fields.push(("rewritten_bytes", Json::text(report.rewritten_bytes)));
-            fields.push(("duration_ns", Json::text(report.duration_ns)));
-        }
-        Answer::Checkpoint(report) => {
-            fields.push(("anchor_lsn", Json::text(report.anchor_lsn.0)));
-            fields.push(("snapshot_bytes", Json::text(report.snapshot_bytes)));
-            fields.push(("log_bytes_before", Json::text(report.log_bytes_before)));
-            fields.push(("log_bytes_after", Json::text(report.log_bytes_after)));
-            fields.push(("duration_ns", Json::text(report.duration_ns)));
-            fields.push(("stall_ns", Json::text(report.stall_ns)));
-            fields.push(("written", Json::text(u32::from(report.written))));
-        }
+        Answer::RecoveryReport(report) => fields.extend(recovery_fields(&report)),
+        Answer::Checkpoint(report) => fields.extend(checkpoint_fields(&report)),
     }
     Json::object(fields)
+}
+
+fn recovery_fields(report: &RecoveryReport) -> Vec<(&'static str, Json)> {
+    vec![
+        ("kind", Json::text(report.kind as u32)),
+        ("snapshot_lsn", Json::text(report.snapshot_lsn.0)),
+        ("frames_replayed", Json::text(report.frames_replayed)),
+        ("records_replayed", Json::text(report.records_replayed)),
+        ("last_lsn", Json::text(report.last_lsn.0)),
+        ("last_slot", Json::text(report.last_slot.0)),
+        ("torn_bytes", Json::text(report.torn_bytes)),
+        ("rewritten_bytes", Json::text(report.rewritten_bytes)),
+        ("duration_ns", Json::text(report.duration_ns)),
+    ]
+}
+
+fn checkpoint_fields(report: &CheckpointReport) -> Vec<(&'static str, Json)> {
+    vec![
+        ("anchor_lsn", Json::text(report.anchor_lsn.0)),
+        ("snapshot_bytes", Json::text(report.snapshot_bytes)),
+        ("log_bytes_before", Json::text(report.log_bytes_before)),
+        ("log_bytes_after", Json::text(report.log_bytes_after)),
+        ("duration_ns", Json::text(report.duration_ns)),
+        ("stall_ns", Json::text(report.stall_ns)),
+        ("written", Json::text(u32::from(report.written))),
+    ]
 }
 
 fn list_fields(next_cursor: u64, applied_lsn: Lsn, rows: Vec<Json>) -> Vec<(&'static str, Json)> {
