@@ -49,11 +49,7 @@ pub(crate) trait Target {
     /// Expires what is due; a limit of 0 or too high is the configured one.
     fn tick(&self, slot: Option<Slot>, limit: u32) -> Result<TickResult, SubmitError>;
     /// Looks at the applied state, behind a fence.
-    fn read<R>(
-        &self,
-        required_lsn: Lsn,
-        look: impl FnOnce(&State) -> Result<R, ReadError>,
-    ) -> Result<R, ReadError>;
+    fn read<R>(&self, required_lsn: Lsn, look: impl FnOnce(&State) -> R) -> Result<R, ReadError>;
     /// The figures, with the lag behind the given slot.
     fn health(&self, slot: Option<Slot>) -> Health;
     /// What recovery found.
@@ -159,9 +155,8 @@ fn answer<T: Target>(target: &T, bounds: &Bounds, message: &Request<'_>, out: &m
             required_lsn,
             resource_id,
         } => {
-            let found = target.read(required_lsn, |state| {
-                state.resource(resource_id).ok_or(ReadError::NotFound)
-            });
+            let found = target.read(required_lsn, |state| state.resource(resource_id));
+            let found = found.and_then(|found| found.ok_or(ReadError::NotFound));
             found
                 .map(|row| Answer::Resource(row.into()))
                 .map_err(|e| Failure::from(&e))
@@ -170,9 +165,8 @@ fn answer<T: Target>(target: &T, bounds: &Bounds, message: &Request<'_>, out: &m
             required_lsn,
             operation_id,
         } => {
-            let found = target.read(required_lsn, |state| {
-                state.operation(operation_id).ok_or(ReadError::NotFound)
-            });
+            let found = target.read(required_lsn, |state| state.operation(operation_id));
+            let found = found.and_then(|found| found.ok_or(ReadError::NotFound));
             found.map(Answer::Outcome).map_err(|e| Failure::from(&e))
         }
         Body::Health { slot } => Ok(Answer::Health(Figures::from(&target.health(given(slot))))),
@@ -222,7 +216,7 @@ fn answer_rows<T: Target>(
                 Lookup::NotFound => Err(ReadError::NotFound),
                 Lookup::Retired => Err(ReadError::Retired),
             }
-        }),
+        })?,
         Body::ListResources(listing) => target.read(listing.required_lsn, |state| {
             let (filter, row_count_max) = wanted(&listing);
             let mut rows = ListWriter::new(out, Kind::ListResources, listing.row_count_max);
@@ -232,7 +226,7 @@ fn answer_rows<T: Target>(
                     "no more rows than asked for"
                 );
             });
-            Ok(rows.finish(tag, next, state.last_lsn()))
+            rows.finish(tag, next, state.last_lsn())
         }),
         Body::ListReservations(listing) => target.read(listing.required_lsn, |state| {
             let (filter, row_count_max) = wanted(&listing);
@@ -243,7 +237,7 @@ fn answer_rows<T: Target>(
                     "no more rows than asked for"
                 );
             });
-            Ok(rows.finish(tag, next, state.last_lsn()))
+            rows.finish(tag, next, state.last_lsn())
         }),
         _ => unreachable!("only rows are answered here"),
     }

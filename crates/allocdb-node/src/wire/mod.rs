@@ -22,10 +22,11 @@ pub mod message;
 pub mod request;
 pub mod response;
 
+pub(crate) use execute::{Target, call, response_bound};
 pub use failure::{CallError, Failure};
 pub use message::{Fault, Kind, Reason};
 pub use request::Request;
-pub use response::Response;
+pub use response::{Bounds, Response};
 
 #[cfg(test)]
 mod tests;

@@ -199,11 +199,7 @@ impl Target for Plain {
         })
     }
 
-    fn read<R>(
-        &self,
-        required_lsn: Lsn,
-        look: impl FnOnce(&State) -> Result<R, ReadError>,
-    ) -> Result<R, ReadError> {
+    fn read<R>(&self, required_lsn: Lsn, look: impl FnOnce(&State) -> R) -> Result<R, ReadError> {
         let state = self.state.borrow();
         let applied = state.last_lsn();
         match self.halted.get() {
@@ -212,7 +208,7 @@ impl Target for Plain {
                 required: required_lsn,
                 applied,
             }),
-            None => look(&state),
+            None => Ok(look(&state)),
         }
     }
 
