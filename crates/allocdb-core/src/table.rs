@@ -86,6 +86,12 @@ impl Table {
         }
     }
 
+    /// Whether the table is so small that no key can ever lie beyond the bound: half of its cells
+    /// stay empty, and every cell is within reach.
+    pub(crate) const fn is_within_reach(&self) -> bool {
+        self.cells.len() <= PLACEMENT_BOUND as usize + 1
+    }
+
     /// Where a new key would lie, passing over cells that `is_taken` claims as well; `None` if that
     /// is more than `bound` cells from its home.
     pub(crate) fn placement_within(

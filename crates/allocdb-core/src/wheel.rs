@@ -248,8 +248,10 @@ impl Wheel {
             if word != 0 {
                 return (slot + step <= last).then_some(Slot(slot + step));
             }
-            // To the next word of the bitmap, or round to the first.
-            slot += (64 - (bucket % 64) as u64).min((self.buckets.len() - bucket) as u64);
+            // To the next word of the bitmap, or round to the first; past the last slot there is
+            // nothing more.
+            let step = (64 - (bucket % 64) as u64).min((self.buckets.len() - bucket) as u64);
+            slot = slot.checked_add(step)?;
         }
         None
     }

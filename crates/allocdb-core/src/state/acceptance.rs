@@ -148,38 +148,44 @@ impl Acceptance {
 
     /// R32: finds places for every key that the command may add, and claims them and the next LSN.
     fn take_cells(&mut self, state: &State, command: &Command<'_>) -> Result<Lsn, Rejection> {
-        let lsn = self.next_lsn.ok_or(Rejection::LsnExhausted);
+        // R33: a reservation's place depends on its position.
+        let lsn = self.next_lsn.ok_or(Rejection::LsnExhausted)?;
         let operation_hash = state.hash_key.id(command.operation_id.0);
         let operation = self.place(&state.operation_index, operation_hash, Table::Operations)?;
         let other = match command.action {
             Action::CreateResource { resource_id } => {
                 let hash = state.hash_key.id(resource_id.0);
-                Some(self.place(&state.resource_index, hash, Table::Resources)?)
+                self.place(&state.resource_index, hash, Table::Resources)?
             }
             Action::Reserve { .. } => {
-                let hash = state.hash_key.id(lsn?.0.into());
-                Some(self.place(&state.reservation_index, hash, Table::Reservations)?)
+                let hash = state.hash_key.id(lsn.0.into());
+                self.place(&state.reservation_index, hash, Table::Reservations)?
             }
             _ => None,
         };
-        let lsn = lsn?;
-        self.taken.insert(operation);
-        if let Some(cell) = other {
+        for cell in [operation, other].into_iter().flatten() {
             self.taken.insert(cell);
         }
         Ok(lsn)
     }
 
-    fn place(&self, index: &Index, hash: u32, table: Table) -> Result<TakenCell, Rejection> {
+    /// The cell that a new key would take; none where cells need not be counted, because the
+    /// table's capacity alone keeps every key within the bound. Counting them there would answer
+    /// `overloaded` to a commit with more keys than cells, and hide that the table is full.
+    fn place(
+        &self,
+        index: &Index,
+        hash: u32,
+        table: Table,
+    ) -> Result<Option<TakenCell>, Rejection> {
+        if index.is_within_reach() {
+            return Ok(None);
+        }
         let is_taken = |cell| self.taken.contains(TakenCell { table, cell });
         let place = index.placement_within(hash, PLACEMENT_BOUND, is_taken);
-        match place {
-            Some(place) => Ok(TakenCell {
-                table,
-                cell: place.cell,
-            }),
-            None => Err(Rejection::PlacementExceeded { table }),
-        }
+        let place = place.ok_or(Rejection::PlacementExceeded { table })?;
+        let cell = place.cell;
+        Ok(Some(TakenCell { table, cell }))
     }
 }
 

@@ -103,3 +103,21 @@ fn going_back_is_our_bug() {
     wheel.advance(&mut members, Slot(5));
     wheel.advance(&mut members, Slot(4));
 }
+
+/// R6, R58: a health figure asked for a slot at the end of time once stepped over the last u64 in
+/// search of the next bucket, and the addition's check stopped the process.
+#[test]
+fn the_search_for_deadlines_ends_at_the_last_slot() {
+    for ttl_max in [1, 2, 31, 63, 64, 127, 200] {
+        let mut wheel = Wheel::new(ttl_max, 10).expect("memory");
+        let mut members = Members(vec![Links::NONE; 2]);
+        let slot_max = u64::MAX - ttl_max;
+        wheel.advance(&mut members, Slot(slot_max));
+        wheel.link(&mut members, Handle(0), Slot(slot_max + 1));
+        assert_eq!(wheel.due_count(Slot(u64::MAX)), 1);
+        wheel.link(&mut members, Handle(1), Slot(u64::MAX));
+        assert_eq!(wheel.due_count(Slot(u64::MAX)), 2);
+        assert!(wheel.is_due(Slot(u64::MAX)));
+        assert!(!wheel.is_due(Slot(slot_max)));
+    }
+}

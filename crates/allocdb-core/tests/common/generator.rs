@@ -413,9 +413,7 @@ impl Generator {
     fn resource(&mut self, suits: impl Fn(ResourceId) -> bool) -> (ResourceId, bool) {
         let mut id = ResourceId(0);
         for _ in 0..6 {
-            // Spread over both halves, as a UUID is.
-            let number = u128::from(self.rng.between(1, self.shape.resource_ids));
-            id = ResourceId(number << 64 | number.wrapping_mul(0x9E37_79B9) & 0xFFFF_FFFF);
+            id = resource_id(self.rng.between(1, self.shape.resource_ids));
             if suits(id) {
                 return (id, true);
             }
@@ -505,4 +503,10 @@ fn is_available(state: &State, resource_id: ResourceId) -> bool {
 /// A commit's slot: the engine takes the later of what was given and what was applied.
 pub(crate) fn commit_slot(state: &State, slot: u64) -> Slot {
     state.last_slot().max(Slot(slot))
+}
+
+/// The id of the resource with this number: spread over both halves, as a UUID is.
+pub(crate) fn resource_id(number: u64) -> ResourceId {
+    let number = u128::from(number);
+    ResourceId((number << 64) | ((number * 0x9E37_79B9) & 0xFFFF_FFFF))
 }
