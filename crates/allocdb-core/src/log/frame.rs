@@ -221,6 +221,8 @@ pub struct Frame<'a> {
     pub offset: u64,
     /// Its header.
     pub header: FrameHeader,
+    /// All its bytes, as they stand in the file.
+    pub bytes: &'a [u8],
     /// Its payload, without the padding.
     pub payload: &'a [u8],
 }

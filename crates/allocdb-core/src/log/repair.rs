@@ -4,8 +4,11 @@
 //! a valid frame, a retry is acknowledged from it, and at the next power cut it is gone. So before
 //! the first result is published, recovery makes durable what it read:
 //!
-//! 1. writes the bytes of [`Repair::rewrite`] again, as they are: every frame that nothing proves
-//!    durable, which is usually the last one alone;
+//! 1. writes again, byte for byte, every frame that nothing proves durable: those in
+//!    [`Repair::rewrite`], usually the last one alone. They are read once more by a walk from
+//!    [`LogEnd::unproven`], which must end as the scan did ([`LogEnd::is_end_of`]): a page that was
+//!    dropped from the cache meanwhile shows what the disk has, and must not be written as if it
+//!    were what had been replayed;
 //! 2. writes zeros over [`Repair::zero`], from the last frame's end to the file's end, *also where
 //!    it reads zeros*: they may be an earlier recovery's whose sync failed, over a torn tail that
 //!    is still on the disk, and would stand behind the next frame as rubbish;
@@ -23,7 +26,7 @@
 
 use core::ops::Range;
 
-use super::{FrameMeta, LogEnd};
+use super::{FrameMeta, LogEnd, Walk};
 use crate::ids::Lsn;
 
 /// Recovery's writes, in order.
@@ -42,19 +45,26 @@ impl LogEnd {
     #[must_use]
     pub fn repair(&self) -> Repair {
         assert!(
-            self.proven_offset <= self.end_offset,
+            self.unproven.offset <= self.end_offset,
             "nothing beyond the last frame is proved"
         );
         assert!(
             self.end_offset < self.file_bytes,
             "the scan refuses a file without a free sector"
         );
-        let is_rewritten = self.proven_offset < self.end_offset;
+        let is_rewritten = self.unproven.offset < self.end_offset;
         Repair {
-            rewrite: self.proven_offset..self.end_offset,
+            rewrite: self.unproven.offset..self.end_offset,
             zero: self.end_offset..self.file_bytes,
             seal_offset: (is_rewritten && !self.is_sealed).then_some(self.end_offset),
         }
+    }
+
+    /// Whether a walk over the frames to write again has ended as the scan did, with the very
+    /// same frames: the chain covers every header, and each header its payload.
+    #[must_use]
+    pub fn is_end_of(&self, walk: &Walk) -> bool {
+        walk.offset == self.end_offset && walk.chain == self.chain && walk.last_lsn == self.last_lsn
     }
 
     /// What a seal at the end of this log says, once everything before it is durable.

@@ -61,8 +61,9 @@ pub struct LogEnd {
     pub chain: u32,
     /// The newest LSN that something proves durable.
     pub durable_lsn: Lsn,
-    /// Frames that end at or below this offset are proved durable; those from here on are not.
-    pub proven_offset: u64,
+    /// The walk at the first frame that nothing proves durable, or at the end: what recovery must
+    /// write again.
+    pub unproven: Walk,
     /// Frames, of all kinds.
     pub frames: u64,
     /// Records.
@@ -118,7 +119,7 @@ where
                     walk = before;
                     break Some(reason);
                 }
-                end.take_frame(&frame, before.last_lsn, header.synced_bytes);
+                end.take_frame(&frame, before, walk, header.synced_bytes);
             }
             Err(ScanError::Corrupt(corruption)) => break Some(corruption.reason),
             Err(source_error) => return Err(source_error),
@@ -163,7 +164,7 @@ impl LogEnd {
             last_slot: walk.last_slot,
             chain: walk.chain,
             durable_lsn: walk.last_lsn,
-            proven_offset: walk.offset,
+            unproven: walk,
             frames: 0,
             records: 0,
             newest_marker: None,
@@ -171,8 +172,9 @@ impl LogEnd {
         }
     }
 
-    fn take_frame(&mut self, frame: &Frame<'_>, lsn_before: Lsn, synced_bytes: u64) {
+    fn take_frame(&mut self, frame: &Frame<'_>, before: Walk, after: Walk, synced_bytes: u64) {
         assert!(frame.offset == self.end_offset, "frames lie side by side");
+        let lsn_before = before.last_lsn;
         assert!(
             frame.header.durable_lsn <= lsn_before,
             "the walk refuses what claims more"
@@ -182,14 +184,14 @@ impl LogEnd {
         // writing a few frames again that are durable already harms nothing.
         if frame.header.is_synced || frame.header.durable_lsn == lsn_before {
             self.durable_lsn = lsn_before;
-            self.proven_offset = frame.offset;
+            self.unproven = before;
         }
         self.durable_lsn = self.durable_lsn.max(frame.header.durable_lsn);
         self.end_offset = frame.end_offset();
         self.last_lsn = frame.header.last_lsn();
         if self.end_offset <= synced_bytes {
             self.durable_lsn = self.last_lsn;
-            self.proven_offset = self.end_offset;
+            self.unproven = after;
         }
         self.last_slot = frame.header.request_slot;
         self.chain = frame.header.header_crc;

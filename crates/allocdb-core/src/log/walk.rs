@@ -97,6 +97,7 @@ impl Walk {
         let frame = Frame {
             offset: self.offset,
             header,
+            bytes: &buffer[..frame_len],
             payload: &buffer[FRAME_HEADER_BYTES..payload_end],
         };
         self.check_payload(&frame)?;

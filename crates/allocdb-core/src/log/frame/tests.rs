@@ -56,12 +56,13 @@ fn every_header_field_reads_back() {
 #[test]
 fn commands_read_back_with_their_lsns() {
     let mut buffer = [0; 2048];
-    commands_frame(&mut buffer);
+    let len = commands_frame(&mut buffer);
     let header = FrameHeader::decode(&head_of(&buffer), &key()).expect("valid");
     let payload_end = 64 + header.payload_len as usize;
     let frame = Frame {
         offset: 4096,
         header,
+        bytes: &buffer[..len],
         payload: &buffer[64..payload_end],
     };
     let ids = fixture::ids(40);
@@ -84,6 +85,7 @@ fn marker_and_seal_take_no_lsn() {
     let frame = Frame {
         offset: 0,
         header,
+        bytes: &buffer,
         payload,
     };
     assert_eq!((encoded.last_lsn, header.last_lsn()), (Lsn(7), Lsn(7)));

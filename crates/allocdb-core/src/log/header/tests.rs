@@ -76,14 +76,14 @@ fn a_later_version_is_named() {
 #[test]
 fn values_that_no_writer_stores_are_damage_under_a_right_checksum() {
     let block = header().encode();
-    let changes: [(usize, u8); 5] = [
+    let cases: [(usize, u8); 5] = [
         (10, 1),    // reserved
         (164, 1),   // reserved
         (128, 1),   // reserved bytes of the configuration
         (153, 0),   // synced_bytes inside the header
         (152, 255), // synced_bytes that is no whole sector
     ];
-    for (at, value) in changes {
+    for (at, value) in cases {
         let mut changed = block;
         changed[at] = value;
         if at == 153 {

@@ -47,8 +47,9 @@ fn read(
     }
 }
 
-/// What the scan must say of an undamaged log with `sectors` free behind it.
-fn whole_end(log: &LogWriter, sectors: usize) -> LogEnd {
+/// What the scan must say of an undamaged log with `sectors` free behind it; of the walk to the
+/// unproven frames, only the offset is foretold.
+fn whole_end(log: &LogWriter, sectors: usize, found: &LogEnd) -> LogEnd {
     let last = log.frames.last().expect("a log with frames");
     let proven = log
         .frames
@@ -65,7 +66,10 @@ fn whole_end(log: &LogWriter, sectors: usize) -> LogEnd {
         last_slot: crate::ids::Slot(log.last_slot),
         chain: log.chain,
         durable_lsn: Lsn(durable_lsn.unwrap_or(0)),
-        proven_offset: (proven as u64).max(log.header.synced_bytes),
+        unproven: crate::log::Walk {
+            offset: (proven as u64).max(log.header.synced_bytes),
+            ..found.unproven
+        },
         frames: log.frames.len() as u64,
         records: log.last_lsn,
         newest_marker: log.frames.iter().rev().find_map(|placed| {

@@ -15,7 +15,7 @@
 //! | a zeroed sector of a frame that nothing proves | torn, cut at that frame; corrupt where its header says `sync = full` and more lies behind it |
 //! | two different sectors swapped, at least one of a frame | corrupt, or torn where nothing proves |
 
-use super::{Judge, read, whole_end};
+use super::{Judge, read};
 use crate::log::fixture::{Ending, LogWriter, long_log, scan_buffer};
 use crate::log::header::{LogHeader, LogHeaderError};
 use crate::log::scan::{Tail, Verdict, judge};
@@ -168,7 +168,7 @@ fn every_truncation_gives_the_answer_of_the_rule() {
 fn every_zeroed_sector_gives_the_answer_of_the_rule() {
     for ending in ENDINGS {
         let images = zero_sectors(&long_log(ending), judge);
-        assert!(images.expect("never silent") > 90);
+        assert!(images.expect("never silent") > 80);
     }
 }
 
@@ -265,5 +265,4 @@ fn the_sweeps_catch_planted_rules() {
     assert!(zero_sectors(&log, zero_sector_means_torn).is_err());
     assert!(flip_every_bit(&log, 37, judge).is_ok());
     assert!(zero_sectors(&log, judge).is_ok());
-    let _ = whole_end(&log, TAIL_SECTORS);
 }
