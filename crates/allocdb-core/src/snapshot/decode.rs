@@ -266,6 +266,9 @@ fn restore_scalars<E>(header: &Header, state: &mut State) -> Result<(), Snapshot
     if header.last_slot > header.config.slot_max() {
         return broken("the last slot is within bounds", Handle::NONE);
     }
+    if header.last_lsn > Lsn::MAX {
+        return broken("the last position is within bounds", Handle::NONE);
+    }
     if header.retired_watermark > header.last_lsn {
         return broken("what retired was logged", Handle::NONE);
     }
