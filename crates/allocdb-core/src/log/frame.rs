@@ -12,7 +12,7 @@
 //! | 28 | `payload_len` u32, without the padding |
 //! | 32 | `database_id` u64, the low half |
 //! | 40 | `durable_lsn` u64: the newest LSN known to be synced when this frame was written |
-//! | 48 | chain u32: bytes 60..64 of the frame before; the file header's `chain_start` for the first |
+//! | 48 | chain u32: bytes 60..64 of the frame before, or the file header's `chain_start` |
 //! | 52 | payload CRC32C u32, over bytes 64 to the frame's end, padding included |
 //! | 56 | u32, zero |
 //! | 60 | header CRC32C u32 over `hash_seed` (8 bytes), then bytes 0..60 |

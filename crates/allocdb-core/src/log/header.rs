@@ -6,7 +6,7 @@
 //! | 8 | format version u16 |
 //! | 10 | 6 bytes, zero |
 //! | 16 | the configuration, 128 bytes (see [`crate::config`]; `database_id` comes first) |
-//! | 144 | `begins_after` u64: the LSN after which this log begins; 0 when it goes back to the start |
+//! | 144 | `begins_after` u64: the LSN after which this log begins, 0 for all of it |
 //! | 152 | `synced_bytes` u64: the end of the last frame copied in before the file got its name |
 //! | 160 | `chain_start` u32: what the first frame chains to |
 //! | 164 | zero |

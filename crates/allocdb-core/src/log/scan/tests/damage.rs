@@ -12,8 +12,10 @@
 //! | cut inside a frame, at its end, or less than a sector behind the last frame | corrupt |
 //! | cut behind that | the same content, a clean end |
 //! | a zeroed sector of a frame that something proves durable | corrupt, at that frame |
-//! | a zeroed sector of a frame that nothing proves | torn, cut at that frame; corrupt where its header says `sync = full` and more lies behind it |
-//! | two different sectors swapped, at least one of a frame | corrupt, or torn where nothing proves |
+//! | the same where nothing proves it | torn, cut at that frame (\*) |
+//! | two different sectors swapped | corrupt, or torn where nothing proves |
+//!
+//! (\*) Corrupt where its header says `sync = full` and more lies behind it.
 
 use super::{Judge, read};
 use crate::log::fixture::{Ending, LogWriter, long_log, scan_buffer};

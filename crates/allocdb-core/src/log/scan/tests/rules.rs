@@ -157,7 +157,7 @@ fn rule_1_a_later_frame_under_full_sync_or_with_the_durable_lsn_is_proof() {
 
 #[test]
 fn rule_1_a_header_inside_the_frame_itself_is_no_proof() {
-    // Its payload could be anything, also the bytes of a frame; and its own sectors are not "beyond".
+    // Its payload could be anything, also a frame's bytes; its own sectors are not "beyond".
     let mut log = LogWriter::new(true);
     log.commands(3);
     let mut file = log.file(1);
@@ -308,9 +308,8 @@ fn what_no_writer_writes_is_corruption_under_right_checksums() {
     ];
     for (change, expected) in cases {
         let mut log = three_frames(true);
-        let is_version = expected == CorruptReason::HeaderUnknown;
         forge(&mut log, &key(), change);
-        if is_version {
+        if expected == CorruptReason::HeaderUnknown {
             let start = log.frames[3].start;
             log.bytes[start + 4] = 2;
             let crc = key().header_crc(&log.bytes[start..start + 60]);
