@@ -5,14 +5,18 @@ use crate::wire::execute::response_bound;
 use crate::wire::message::Reason;
 
 /// A generator of repeatable noise.
-struct Noise(u64);
+pub(super) struct Noise(u64);
 
 impl Noise {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8
     }
 }
 
@@ -166,26 +170,40 @@ fn a_million_random_calls_never_panic() {
     );
 }
 
+/// A few requests that agree often enough to have an effect on each other. The reservations that
+/// they name are among those made last.
+pub(super) fn plausible_calls(noise: &mut Noise, slot: u64, last_lsn: Lsn) -> Vec<Material> {
+    let ids: Vec<[u8; 16]> = (1..=8u128).map(u128::to_le_bytes).collect();
+    let count = noise.next() % 6;
+    let mut material = || {
+        let kind = Kind::ALL[(noise.next() % 18) as usize];
+        let names_reservation = (Kind::Confirm..=Kind::Reclaim).contains(&kind);
+        let target = if names_reservation || kind == Kind::GetReservation {
+            let lsn = last_lsn.0.saturating_sub(noise.next() % 6).max(1);
+            ReservationId::new(small_config().shard_id, Lsn(lsn)).0
+        } else {
+            u128::from(1 + noise.next() % 8)
+        };
+        let operation_id = u128::from(1 + noise.next() % 50_000);
+        let holder_id = u128::from(1 + noise.next() % 2);
+        Material {
+            kind,
+            words: [noise.next(), slot, 0, 1 + noise.next() % 20],
+            wide: [operation_id, target, holder_id],
+            small: [(noise.next() % 16) as u32, (noise.next() % 20) as u32],
+            ids: ids[..1 + (noise.next() % 3) as usize].to_vec(),
+        }
+    };
+    (0..count).map(|_| material()).collect()
+}
+
 #[test]
 fn random_valid_calls_run_without_a_panic_and_within_their_bound() {
     let mut noise = Noise(77);
     let plain = Plain::new(small_bounds());
-    let ids: Vec<[u8; 16]> = (1..=8u128).map(u128::to_le_bytes).collect();
     for round in 0..20_000 {
-        let count = noise.next() % 6;
-        let material: Vec<_> = (0..count)
-            .map(|_| Material {
-                kind: Kind::ALL[(noise.next() % 18) as usize],
-                words: [noise.next(), 1000 + round / 10, 0, 1 + noise.next() % 20],
-                wide: [
-                    u128::from(1 + noise.next() % 5000),
-                    u128::from(1 + noise.next() % 8),
-                    u128::from(1 + noise.next() % 3),
-                ],
-                small: [(noise.next() % 16) as u32, (noise.next() % 20) as u32],
-                ids: ids[..1 + (noise.next() % 3) as usize].to_vec(),
-            })
-            .collect();
+        let last_lsn = plain.state.borrow().last_lsn();
+        let material = plausible_calls(&mut noise, 1000 + round / 2, last_lsn);
         let requests: Vec<_> = material.iter().map(Material::request).collect();
         let out = plain.call(&call_of(&requests)).unwrap();
         let responses = responses(&out);

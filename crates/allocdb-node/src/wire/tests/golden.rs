@@ -12,7 +12,8 @@ mod material;
 use std::path::Path;
 
 use fields::{Json, config_fields, hex, request_fields, response_fields};
-use material::{bad_calls, transcript_calls};
+use material::bad_calls;
+use material::transcript_calls;
 
 use super::*;
 use crate::status;

@@ -147,7 +147,7 @@ const SECOND: ReservationId = ReservationId(7 << 64 | 8);
 const HOLDER: HolderId = HolderId(9);
 
 /// Calls on a new database: the same requests give the same responses on every machine.
-pub(super) fn transcript_calls() -> Vec<(&'static str, Vec<u8>)> {
+pub(in crate::wire::tests) fn transcript_calls() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         (
             "create, reserve a bundle, collide, retry, conflict",
