@@ -6,9 +6,9 @@
 //!
 //! 1. X was durable, hence **corrupt**, if any of these holds: X lies below the file header's
 //!    `synced_bytes`; a snapshot is *named* after an LSN of `e` or more; the file ends inside a
-//!    frame or at a frame's end; a valid frame header of this database lies on a sector boundary beyond X
-//!    (outside X's own extent, where X's header is valid) that was written under `sync = full` or
-//!    has `durable_lsn >= e`.
+//!    frame or at a frame's end; a valid frame header of this database lies on a sector boundary
+//!    beyond X (outside X's own extent, where X's header is valid) that was written under
+//!    `sync = full` or has `durable_lsn >= e`.
 //! 2. Only zeros from X on: a **clean** end.
 //! 3. X's first sector is not zero, and its header does not check: **corrupt**, since a sector is
 //!    zero or new, and a new one checks.
