@@ -29,6 +29,7 @@ pub mod health;
 pub mod options;
 pub mod recovery;
 pub mod report;
+mod scratch;
 pub mod status;
 pub mod storage;
 pub mod wal;

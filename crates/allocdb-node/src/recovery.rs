@@ -37,6 +37,7 @@ use allocdb_core::state::{State, StateError};
 use crate::error::{FileName, OpenError};
 use crate::options::{OpenMode, Options, Settings};
 use crate::report::{RecoveryReport, StartKind};
+use crate::scratch::Scratch;
 use crate::storage::{Entry, FileMode, LOCK_BYTES, LockRecord, Storage};
 use crate::wal::{Anchor, CopyError, FileSource, Tail, Wal, copy_bytes, write_zeros};
 
@@ -348,12 +349,9 @@ fn replay<S: Storage>(
     header: &LogHeader,
     snapshots: &[Lsn],
 ) -> Result<Found, OpenError> {
-    let mut buffer = Vec::new();
-    let reserved = buffer.try_reserve_exact(FRAME_BYTES_MAX);
-    reserved.map_err(|_| OpenError::NoMemory {
+    let buffer = Scratch::new(FRAME_BYTES_MAX).ok_or(OpenError::NoMemory {
         bytes: FRAME_BYTES_MAX as u64,
     })?;
-    buffer.resize(FRAME_BYTES_MAX, 0);
     let mut log = Log {
         source: FileSource { storage, file },
         header,
@@ -425,7 +423,7 @@ struct Log<'a, S: Storage> {
     source: FileSource<'a, S>,
     header: &'a LogHeader,
     snapshot_lsn_max: Option<Lsn>,
-    buffer: Vec<u8>,
+    buffer: Scratch,
 }
 
 impl<S: Storage> Log<'_, S> {

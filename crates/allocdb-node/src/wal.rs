@@ -377,3 +377,6 @@ impl<S: Storage> ByteSource for FileSource<'_, S> {
         self.storage.read_at(self.file, offset, out)
     }
 }
+
+#[cfg(test)]
+mod tests;

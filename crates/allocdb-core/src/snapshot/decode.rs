@@ -5,9 +5,9 @@
 //! whole before it is handed out: a snapshot that fails is refused, never patched.
 
 use super::{
-    HEADER_BYTES, Header, OPERATION_BYTES, RESERVATION_BYTES, RESOURCE_BYTES, SECTION_HEADER_BYTES,
-    SECTION_KINDS, SECTION_TRAILER_BYTES, SnapshotError, SnapshotInfo, TRAILER_BYTES,
-    TRAILER_MAGIC,
+    HEADER_BYTES, HEADER_CRC_OFFSET, Header, OPERATION_BYTES, RESERVATION_BYTES, RESOURCE_BYTES,
+    SECTION_HEADER_BYTES, SECTION_KINDS, SECTION_TRAILER_BYTES, SnapshotError, SnapshotInfo,
+    TRAILER_BYTES, TRAILER_MAGIC,
 };
 use crate::bytes::Reader;
 use crate::hash::Digest;
@@ -68,7 +68,7 @@ fn verify_sections<S: ByteSource>(
     header: &Header,
 ) -> Result<u32, SnapshotError<S::Error>> {
     let mut input = Input::new(source, header.file_len());
-    input.skip_checked(HEADER_BYTES as u64)?;
+    let mut file_crc = crc32c::crc32c(&input.take(HEADER_BYTES)?[HEADER_CRC_OFFSET..]);
     for (kind, body_len) in SECTION_KINDS.into_iter().zip(header.body_lens()) {
         let offset = input.position();
         let damaged = |what| SnapshotError::Damaged { what, offset };
@@ -85,9 +85,11 @@ fn verify_sections<S: ByteSource>(
         if end.u32() != Some(crc) || end.u32() != Some(0) {
             return Err(damaged("section checksum"));
         }
+        file_crc = crc32c::crc32c_append(file_crc, &crc.to_le_bytes());
     }
     let offset = input.position();
     let damaged = |what| SnapshotError::Damaged { what, offset };
+    input.section_crc = file_crc;
     let mut trailer = Reader::new(input.take(20)?);
     let trailer_holds = trailer.array() == Some(&TRAILER_MAGIC)
         && trailer.u64() == Some(header.file_len())
@@ -95,7 +97,7 @@ fn verify_sections<S: ByteSource>(
     if !trailer_holds {
         return Err(damaged("trailer"));
     }
-    let crc = input.file_crc;
+    let crc = input.section_crc;
     if Reader::new(input.take(4)?).u32() == Some(crc) {
         Ok(crc)
     } else {
@@ -116,7 +118,6 @@ struct Input<'a, S> {
     buffer: [u8; BUFFER_BYTES],
     start: usize,
     end: usize,
-    file_crc: u32,
     section_crc: u32,
 }
 
@@ -130,7 +131,6 @@ impl<'a, S: ByteSource> Input<'a, S> {
             buffer,
             start: 0,
             end: 0,
-            file_crc: 0,
             section_crc: 0,
         }
     }
@@ -152,7 +152,6 @@ impl<'a, S: ByteSource> Input<'a, S> {
             });
         }
         let bytes = &self.buffer[self.start..self.start + len];
-        self.file_crc = crc32c::crc32c_append(self.file_crc, bytes);
         self.section_crc = crc32c::crc32c_append(self.section_crc, bytes);
         self.start += len;
         Ok(bytes)

@@ -3,8 +3,8 @@
 //! Pure and allocation-free, so a writer may take its time while others read.
 
 use super::{
-    Header, OPERATION_BYTES, RESERVATION_BYTES, RESOURCE_BYTES, SECTION_KINDS, SnapshotInfo,
-    TRAILER_BYTES, TRAILER_MAGIC,
+    HEADER_CRC_OFFSET, Header, OPERATION_BYTES, RESERVATION_BYTES, RESOURCE_BYTES, SECTION_KINDS,
+    SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
 };
 use crate::bytes::Writer;
 use crate::slab::{Handle, Record, Slab};
@@ -19,7 +19,9 @@ pub fn encode<S: ByteSink>(state: &State, sink: &mut S) -> Result<SnapshotInfo, 
     let header = header_of(state);
     let body_lens = header.body_lens();
     let mut out = Output::new(sink);
-    out.write(&header.encode())?;
+    let block = header.encode();
+    out.write(&block)?;
+    out.take_checksum(&block[HEADER_CRC_OFFSET..]);
     for (kind, body_len) in SECTION_KINDS.into_iter().zip(body_lens) {
         out.begin_section(kind, body_len)?;
         let start = out.position;
@@ -108,10 +110,14 @@ impl<'a, S: ByteSink> Output<'a, S> {
     /// Checksums the buffer and hands it on.
     fn flush(&mut self) -> Result<(), S::Error> {
         let bytes = &self.buffer[..self.buffer_len];
-        self.file_crc = crc32c::crc32c_append(self.file_crc, bytes);
         self.section_crc = crc32c::crc32c_append(self.section_crc, bytes);
         self.buffer_len = 0;
         self.sink.write(bytes)
+    }
+
+    /// Takes the checksum of a part into that of the whole.
+    fn take_checksum(&mut self, crc: &[u8]) {
+        self.file_crc = crc32c::crc32c_append(self.file_crc, crc);
     }
 
     fn begin_section(&mut self, kind: u32, body_len: u64) -> Result<(), S::Error> {
@@ -124,16 +130,20 @@ impl<'a, S: ByteSink> Output<'a, S> {
 
     fn end_section(&mut self) -> Result<(), S::Error> {
         self.flush()?;
-        self.write(&self.section_crc.to_le_bytes())?;
+        let crc = self.section_crc.to_le_bytes();
+        self.take_checksum(&crc);
+        self.write(&crc)?;
         self.write(&[0; 4])
     }
 
     fn finish(mut self, file_len: u64) -> Result<u32, S::Error> {
+        self.flush()?;
+        self.section_crc = self.file_crc;
         self.write(&TRAILER_MAGIC)?;
         self.write(&file_len.to_le_bytes())?;
         self.write(&[0; 4])?;
         self.flush()?;
-        let crc = self.file_crc;
+        let crc = self.section_crc;
         self.write(&crc.to_le_bytes())?;
         assert!(
             self.position == file_len,

@@ -33,7 +33,11 @@
 //! | 6 | retirement queues, u32 handles from the front: reservations, operations |
 //!
 //! Then a trailer of 24 bytes: magic `ALLOCEND`, length of the whole file u64, zero u32, CRC32C u32
-//! of everything before it. A snapshot is valid if and only if all magics, lengths and checksums
+//! of the seven checksums before it (header, sections, in order) and of these 20 bytes. It must not
+//! run over the bytes that the checksums stand for *and* over the checksums: a CRC that runs over
+//! its own value is constant, and a marker that repeats it would tell nothing.
+//!
+//! A snapshot is valid if and only if all magics, lengths and checksums
 //! hold, every length follows from the header's counts, every count from its capacity, and the
 //! state it describes keeps every invariant. Lengths and checksums are checked before any memory
 //! is reserved. Rejected: compressing (a checksum failure would then depend on a decompressor) and

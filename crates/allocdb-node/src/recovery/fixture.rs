@@ -64,7 +64,13 @@ impl<S: Storage> Database<S> {
     /// Commits the next `count` commands of the workload in one frame.
     pub(crate) fn commit(&mut self, count: u64) -> Result<Lsn, CommitError> {
         let first = self.state.last_lsn().0 + 1;
-        let slot = self.state.last_slot().max(Slot(1 + (first - 1) / 3));
+        self.commit_at(Slot(1 + 5 * ((first - 1) / 18)), count)
+    }
+
+    /// The same at a slot, or at the last where that is later.
+    pub(crate) fn commit_at(&mut self, slot: Slot, count: u64) -> Result<Lsn, CommitError> {
+        let first = self.state.last_lsn().0 + 1;
+        let slot = self.state.last_slot().max(slot);
         let mut buffer = vec![0; 64 << 10];
         let mut builder = FrameBuilder::new(&mut buffer);
         for lsn in first..first + count {

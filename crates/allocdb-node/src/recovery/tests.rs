@@ -1,44 +1,61 @@
-//! Opening: every start, every refusal, and real files.
+//! Opening: every start, every refusal, every crash, every damage.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `starts` | real files, fallbacks, the report |
+//! | `refusals` | what is not opened, and that nothing is changed by trying |
+//! | `crashes` | a power cut or a failure at every operation of a workload |
+//! | `damage` | every bit and every cut of every file |
 
-use super::fixture::{Database, digests, options};
+mod crashes;
+mod damage;
+mod refusals;
+mod starts;
+
+use super::fixture::{CommitError, Database, digests, options};
 use super::*;
-use crate::storage::{DirectoryOptions, FileStorage};
+use crate::error::CheckpointError;
+use crate::options::Sync;
+use crate::storage::faulty::{Disk, Fault, Keep};
 
-#[test]
-fn a_real_directory_is_created_committed_to_checkpointed_and_reopened() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let open = || {
-        let storage = FileStorage::open(directory.path(), DirectoryOptions::default());
-        Database::open(storage.expect("it is there"), &options())
-    };
-    let mut database = open().expect("created");
-    assert_eq!(database.report.kind, StartKind::Fresh);
-    for _ in 0..20 {
+/// A database with `frames` frames of three commands on a disk of its own.
+fn disk_with(frames: u64) -> Disk {
+    let disk = Disk::new();
+    let mut database = Database::open(&disk, &options()).expect("a sound disk");
+    for _ in 0..frames {
         database.commit(3).expect("a sound disk");
     }
-    let locked = open().map(|_| ()).expect_err("open already");
-    let owner_pid = std::process::id();
-    assert_eq!(locked, OpenError::Locked { owner_pid });
-    let mark = database.mark();
     drop(database);
+    disk
+}
 
-    let mut database = open().expect("killed without a seal");
-    assert_eq!(database.report.kind, StartKind::WalOnly);
-    assert_eq!(database.report.records_replayed, 60);
-    assert!(database.report.rewritten_bytes >= 512);
-    assert_eq!(database.mark(), mark);
-    assert!(database.checkpoint().expect("a sound disk").written);
+/// One with a checkpoint after 9 and after 18 commands, and 6 commands behind; closed cleanly.
+fn disk_with_two_snapshots() -> Disk {
+    let disk = Disk::new();
+    let mut database = Database::open(&disk, &options()).expect("a sound disk");
+    for commits in [3, 3, 2] {
+        for _ in 0..commits {
+            database.commit(3).expect("a sound disk");
+        }
+        if commits == 3 {
+            assert!(database.checkpoint().expect("a sound disk").written);
+        }
+    }
     database.wal.seal().expect("a sound disk");
     drop(database);
+    disk
+}
 
-    let mut database = open().expect("sealed");
-    assert_eq!(database.report.kind, StartKind::SnapshotOnly);
-    assert_eq!(database.mark(), mark);
-    database.commit(1).expect("a sound disk");
-    let mark = database.mark();
-    drop(database);
-    let database = open().expect("killed");
-    assert_eq!(database.report.kind, StartKind::SnapshotAndWal);
-    assert_eq!(database.mark(), mark);
-    assert_eq!(mark.1, digests(mark.0.0)[61]);
+/// Opens what must be refused, and checks that trying changed nothing.
+fn refusal(disk: &Disk, options: &Options) -> OpenError {
+    let before = disk.contents();
+    let error = Database::open(disk, options)
+        .map(|_| ())
+        .expect_err("refused");
+    assert_eq!(
+        disk.contents(),
+        before,
+        "a refusal changes nothing: {error}"
+    );
+    error
 }

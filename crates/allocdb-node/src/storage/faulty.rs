@@ -244,6 +244,15 @@ impl Disk {
         inner.durable_names.insert(name, index);
     }
 
+    /// Flips bits of a file, durably.
+    pub(crate) fn flip(&self, name: FileName, byte: usize, mask: u8) {
+        let mut inner = self.inner();
+        let index = inner.names[&text(name)];
+        let content = &mut inner.files[index];
+        content.cache[byte] ^= mask;
+        content.durable[byte] = content.cache[byte];
+    }
+
     pub(crate) fn take(&self, name: FileName) {
         let mut inner = self.inner();
         inner.names.remove(&text(name));
@@ -457,7 +466,9 @@ impl<'a> Storage for &'a Disk {
         let content = &mut inner.files[file.index];
         let start = usize::try_from(offset).expect("small");
         let end = start + bytes.len();
-        let end_max = (content.cache.len().saturating_add(room)).max(content.cache.len());
+        // A write that is cut short is cut between sectors.
+        let end_max = content.cache.len().saturating_add(room);
+        let end_max = (end_max - end_max % SECTOR).max(content.cache.len());
         let written = end.min(end_max).saturating_sub(start);
         if start + written > content.cache.len() {
             content.cache.resize(start + written, 0);
