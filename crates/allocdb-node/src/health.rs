@@ -7,6 +7,7 @@
 
 use core::fmt;
 
+use allocdb_core::state::TableUsage;
 use allocdb_core::{Lsn, Slot};
 
 use crate::error::IoError;
@@ -50,6 +51,17 @@ impl fmt::Display for HaltReason {
             Self::Storage(error) => error.fmt(f),
             Self::Panic => f.write_str("an internal error was caught"),
             Self::Requested => f.write_str("the host halted it"),
+        }
+    }
+}
+
+impl From<TableUsage> for TableHealth {
+    fn from(usage: TableUsage) -> Self {
+        Self {
+            used: usage.used.into(),
+            capacity: usage.capacity.into(),
+            retired: usage.past.into(),
+            probe_len_max: usage.probe_len_max,
         }
     }
 }
@@ -136,6 +148,75 @@ pub struct Health {
     pub sync_histogram: [u64; SYNC_BUCKETS],
     /// What recovery did at open.
     pub recovery: RecoveryReport,
+}
+
+/// What the engine counts since open; a [`Health`] is made of it and of the state.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) log_bytes: u64,
+    pub(crate) log_bytes_since_checkpoint: u64,
+    pub(crate) snapshot_lsn: Lsn,
+    pub(crate) checkpoints: u64,
+    pub(crate) checkpoint_failures: u64,
+    pub(crate) checkpoint_ns_last: u64,
+    pub(crate) checkpoint_stall_ns_last: u64,
+    pub(crate) checkpoint_stall_ns_max: u64,
+    pub(crate) commands_by_kind: [u64; KIND_COUNTERS],
+    pub(crate) outcomes_by_code: [u64; CODE_COUNTERS],
+    pub(crate) retries: u64,
+    pub(crate) rejections: u64,
+    pub(crate) expirations: u64,
+    pub(crate) commits: u64,
+    pub(crate) records: u64,
+    pub(crate) records_per_commit_max: u64,
+    pub(crate) syncs: u64,
+    pub(crate) sync_ns_sum: u64,
+    pub(crate) sync_ns_max: u64,
+    pub(crate) sync_histogram: [u64; SYNC_BUCKETS],
+    pub(crate) recovery: RecoveryReport,
+}
+
+impl Figures {
+    /// Counts a write, and its sync.
+    pub(crate) fn count_write(&mut self, write_ns: u64, is_synced: bool, record_count: u64) {
+        self.commits += 1;
+        self.records += record_count;
+        self.records_per_commit_max = self.records_per_commit_max.max(record_count);
+        if is_synced {
+            self.syncs += 1;
+            self.sync_ns_sum += write_ns;
+            self.sync_ns_max = self.sync_ns_max.max(write_ns);
+            self.sync_histogram[sync_bucket(write_ns)] += 1;
+        }
+    }
+
+    /// The figures that do not come from elsewhere.
+    pub(crate) fn health(&self) -> Health {
+        Health {
+            log_bytes: self.log_bytes,
+            log_bytes_since_checkpoint: self.log_bytes_since_checkpoint,
+            snapshot_lsn: self.snapshot_lsn,
+            checkpoints: self.checkpoints,
+            checkpoint_failures: self.checkpoint_failures,
+            checkpoint_ns_last: self.checkpoint_ns_last,
+            checkpoint_stall_ns_last: self.checkpoint_stall_ns_last,
+            checkpoint_stall_ns_max: self.checkpoint_stall_ns_max,
+            commands_by_kind: self.commands_by_kind,
+            outcomes_by_code: self.outcomes_by_code,
+            retries: self.retries,
+            rejections: self.rejections,
+            expirations: self.expirations,
+            commits: self.commits,
+            records: self.records,
+            records_per_commit_max: self.records_per_commit_max,
+            syncs: self.syncs,
+            sync_ns_sum: self.sync_ns_sum,
+            sync_ns_max: self.sync_ns_max,
+            sync_histogram: self.sync_histogram,
+            recovery: self.recovery,
+            ..Health::default()
+        }
+    }
 }
 
 /// The histogram bucket of a time.

@@ -7,7 +7,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`options`] | what a caller may choose, defaults, the memory bound |
-//! | [`batch`] | the calls; what a caller hands in |
+//! | [`engine`], [`batch`] | the calls; what a caller hands in |
 //! | `commit`, `queue` | one group commit; who waits, who leads |
 //! | [`clock`] | slots and the system's clock |
 //! | [`health`], [`report`] | figures for operators |
@@ -19,25 +19,32 @@
 //! | [`error`], [`status`] | what can go wrong, and its number |
 
 pub mod batch;
+mod byte_api;
 pub mod cancellation;
 pub mod checkpoint;
 pub mod clock;
+mod commit;
 pub mod diagnostics;
+pub mod engine;
 pub mod error;
 pub mod fork;
+mod gate;
 pub mod health;
 pub mod options;
+mod queue;
 pub mod recovery;
 pub mod report;
 mod scratch;
 pub mod status;
 pub mod storage;
+mod submission;
 pub mod wal;
 pub mod wire;
 
 pub use batch::{Batch, CommandResult};
 pub use diagnostics::{Diagnostics, Level, LogSink};
+pub use engine::Engine;
 pub use error::{CheckpointError, FileName, IoError, OpenError, ReadError, SubmitError};
 pub use health::{HaltReason, Health};
-pub use options::{Clock, OpenMode, Options, Settings, Sync};
+pub use options::{Clock, OpenMode, Options, Settings, SyncMode};
 pub use report::{CheckpointReport, RecoveryReport, StartKind, TickResult};

@@ -1,0 +1,549 @@
+//! One group commit, from the callers' commands to their answers.
+//!
+//! 1. *Stage*: each command is read once from its caller, encoded, decoded from the copy, and
+//!    checked by what it and the configuration decide. A submission with one that fails is refused
+//!    whole, before anything of it is sequenced.
+//! 2. *Accept*: a pure read at the commit's slot, the greatest of all (R63). Retries, conflicts and
+//!    what state rules out are answered at once; what is new goes into the frame.
+//! 3. *Log*: room in the file first, then one write and one sync. With nothing new, neither (R65).
+//! 4. *Apply*: the records are decoded from the very bytes that were written (R67), by the same
+//!    `apply` as in recovery; each answer goes to its caller.
+//! 5. *Publish*: the group's threads are woken. If the log has grown enough, the leader takes a
+//!    checkpoint, while the next group gathers.
+//!
+//! The state's lock is held for reading in step 2, for writing in step 4, and not in between: no
+//! read ever waits for a sync (R72). What does not agree between steps 2 and 4 is an assertion, and
+//! the panic halts the engine: an answer that the log does not hold is worse than none.
+//!
+//! Rejected: building the frame in place while staging. A retry would leave a hole in it, and
+//! closing holes costs more than the second copy of some 70 bytes.
+
+use std::collections::TryReserveError;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
+
+use allocdb_core::codec::{EXPIRE_DUE_BYTES, decode_record, encode_record};
+use allocdb_core::log::{
+    EncodedFrame, FRAME_HEADER_BYTES, FrameBuilder, FrameMeta, SECTOR_BYTES, commands,
+};
+use allocdb_core::outcome::Verdict;
+use allocdb_core::state::{Acceptance, Admission, State};
+use allocdb_core::{Action, Command, Config, OperationId, Rejection, Slot};
+
+use crate::checkpoint;
+use crate::clock::LeapGuard;
+use crate::diagnostics::{Diagnostics, Level};
+use crate::error::{CheckpointError, IoError, SubmitError};
+use crate::health::{Figures, HaltReason};
+use crate::options::{Settings, SyncMode};
+use crate::queue::{Group, Queue};
+use crate::report::{CheckpointReport, TickResult};
+use crate::storage::Storage;
+use crate::submission::{Kind, Submission};
+use crate::wal::{ReserveError, Wal};
+
+/// What commits and reads share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) settings: Settings,
+    pub(crate) state: RwLock<State>,
+    pub(crate) figures: Mutex<Figures>,
+    pub(crate) leap: LeapGuard,
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) queue: Queue,
+}
+
+impl Shared {
+    /// Halts the engine and says so.
+    pub(crate) fn halt(&self, reason: HaltReason) {
+        self.queue.halt(reason);
+        self.diagnostics
+            .log(Level::Error, format_args!("halted: {reason}"));
+    }
+
+    pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, for a leader: poison means that an earlier one panicked, after which none leads.
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().expect("a halted engine has no leader")
+    }
+}
+
+/// What the leader works with; everything is reserved at open.
+pub(crate) struct Committer<S: Storage> {
+    wal: Wal<S>,
+    acceptance: Acceptance,
+    /// The frame of the commit.
+    frame: Box<[u8]>,
+    /// The commit's commands as records, retries and all.
+    staging: Box<[u8]>,
+    staged: Vec<Staged>,
+    /// For each client record of the frame, its command in `staged`.
+    logged: Vec<u32>,
+    /// Commands in `staged` that repeat one of the same commit.
+    repeats: Vec<u32>,
+    /// Log growth at which the next checkpoint is due.
+    checkpoint_due_bytes: u64,
+}
+
+/// One command of the commit.
+#[derive(Clone, Copy, Debug)]
+struct Staged {
+    /// Its submission in the group.
+    submission: u32,
+    /// Its place in that submission.
+    index: u32,
+    /// Where its record begins in the staging buffer.
+    offset: u32,
+}
+
+/// A frame that is accepted and encoded, to be written.
+#[derive(Clone, Copy, Debug)]
+struct Accepted {
+    meta: FrameMeta,
+    encoded: EncodedFrame,
+    record_count: u32,
+    payload_len: usize,
+}
+
+impl<S: Storage> Committer<S> {
+    /// Reserves the leader's memory.
+    pub(crate) fn new(wal: Wal<S>, settings: &Settings) -> Result<Self, TryReserveError> {
+        let command_count = settings.max_batch_commands as usize;
+        Ok(Self {
+            wal,
+            acceptance: Acceptance::new(settings.max_batch_commands)?,
+            frame: reserved_bytes(frame_bytes(settings))?,
+            staging: reserved_bytes(settings.max_batch_bytes as usize)?,
+            staged: reserved(command_count)?,
+            logged: reserved(command_count)?,
+            repeats: reserved(command_count)?,
+            checkpoint_due_bytes: settings.checkpoint_wal_bytes,
+        })
+    }
+
+    /// Carries out one group.
+    pub(crate) fn lead(&mut self, shared: &Shared, group: &mut Group<'_>) {
+        match group.submission(0).kind() {
+            Kind::Batch => self.commit(shared, group),
+            Kind::Tick { limit } => {
+                assert!(group.len() == 1, "a tick is alone in its group");
+                self.tick(shared, group.submission(0), limit);
+            }
+            Kind::Checkpoint => {
+                assert!(group.len() == 1, "a checkpoint is alone in its group");
+                let result = self.checkpoint(shared);
+                let submission = group.submission(0);
+                submission.checkpoint = result;
+                submission.verdict = Ok(());
+            }
+        }
+        self.count_log(shared);
+        group.publish();
+        if shared.queue.halt_reason().is_none()
+            && self.wal.bytes_since_checkpoint() >= self.checkpoint_due_bytes
+        {
+            // What failed has been said in the log and counted; nobody waits for it.
+            let _ = self.checkpoint(shared);
+            self.count_log(shared);
+        }
+    }
+
+    /// Seals the log at a clean close.
+    pub(crate) fn seal(&mut self) -> Result<(), IoError> {
+        self.wal.seal()
+    }
+
+    fn commit(&mut self, shared: &Shared, group: &mut Group<'_>) {
+        let slot = self.stage(shared, group);
+        let accepted = self.accept(shared, group, slot);
+        if let Some(accepted) = accepted {
+            match self.write(shared, accepted) {
+                Ok(()) => self.apply(shared, group, accepted),
+                Err(error) => fail(group, error),
+            }
+        }
+    }
+
+    /// Reads every command of the group once. Returns the commit's slot.
+    fn stage(&mut self, shared: &Shared, group: &mut Group<'_>) -> Slot {
+        self.staged.clear();
+        // R63: the greatest of the last applied slot and those of all submissions.
+        let mut slot = shared.state().last_slot();
+        let mut end = 0;
+        for number in 0..group.len() {
+            let submission = group.submission(number);
+            let before = self.staged.len();
+            match self.stage_one(shared, submission, number, end) {
+                Ok(end_of_this) => {
+                    submission.verdict = Ok(());
+                    slot = slot.max(submission.slot());
+                    end = end_of_this;
+                }
+                Err(error) => {
+                    submission.verdict = Err(error);
+                    self.staged.truncate(before);
+                }
+            }
+        }
+        slot
+    }
+
+    /// Reads one submission's commands into the staging buffer from `start` on. Returns the end.
+    fn stage_one(
+        &mut self,
+        shared: &Shared,
+        submission: &Submission<'_>,
+        number: usize,
+        start: usize,
+    ) -> Result<usize, SubmitError> {
+        let mut end = start;
+        for index in 0..submission.command_count() {
+            let room = &mut self.staging[end..start + submission.record_bytes() as usize];
+            let len = stage_command(submission, index, &shared.config, room)
+                .map_err(|rejection| SubmitError::Refused { index, rejection })?;
+            self.staged.push(Staged {
+                submission: narrow(number),
+                index,
+                offset: narrow(end),
+            });
+            end += len;
+        }
+        let (slot, bound) = (submission.slot(), shared.config.slot_max());
+        // R6, R27: the slot is judged after the form.
+        if slot > bound {
+            return Err(SubmitError::SlotOverflow { slot, bound });
+        }
+        match shared.leap.check(slot) {
+            Ok(()) => Ok(end),
+            Err(bound) => Err(SubmitError::SlotLeap { slot, bound }),
+        }
+    }
+
+    /// Judges the staged commands in order and puts what is new into the frame. `None` when
+    /// nothing is (R65).
+    fn accept(&mut self, shared: &Shared, group: &mut Group<'_>, slot: Slot) -> Option<Accepted> {
+        self.logged.clear();
+        self.repeats.clear();
+        let state = shared.state();
+        // R59: one expire_due in front, when there is something due and something new.
+        let expires = shared.settings.auto_expire && state.is_due(slot);
+        let mut frame = FrameBuilder::new(&mut self.frame);
+        if expires {
+            let command = expire_due(shared.config.max_expirations_per_tick);
+            assert!(frame.push(&command), "the frame has room for it");
+        }
+        let (mut retries, mut rejections) = (0, 0);
+        self.acceptance.begin(&state, slot, expires);
+        for (tag, staged) in (0..).zip(&self.staged) {
+            let command = staged_command(&self.staging, staged);
+            let submission = group.submission(staged.submission as usize);
+            match self.acceptance.admit(&state, &command, tag) {
+                Admission::New { .. } => {
+                    assert!(frame.push(&command), "a group fits the frame");
+                    submission.depends_on_commit = true;
+                    self.logged.push(tag);
+                }
+                Admission::RetryOf { .. } => {
+                    submission.depends_on_commit = true;
+                    self.repeats.push(tag);
+                    retries += 1;
+                }
+                Admission::Retry(outcome) => {
+                    submission.settle(staged.index, Ok(outcome));
+                    retries += 1;
+                }
+                Admission::Rejected(rejection) => {
+                    submission.settle(staged.index, Err(rejection));
+                    rejections += 1;
+                }
+            }
+        }
+        let refused = (0..group.len()).filter(|&i| group.submission(i).verdict.is_err());
+        let refused = refused.count() as u64;
+        let mut figures = shared.figures();
+        figures.retries += retries;
+        figures.rejections += rejections + refused;
+        let has_new = !self.logged.is_empty();
+        has_new.then(|| finish(&self.wal, shared, frame, slot))
+    }
+
+    /// Makes the frame durable. An error that is definite leaves everything as it was; any other
+    /// halts (R89).
+    fn write(&mut self, shared: &Shared, accepted: Accepted) -> Result<(), SubmitError> {
+        assert!(accepted.record_count > 0, "a commit has something new");
+        let frame = &self.frame[..accepted.encoded.len];
+        match self.wal.reserve(frame.len()) {
+            Ok(()) => {}
+            Err(ReserveError::Full(error)) => {
+                shared
+                    .diagnostics
+                    .log(Level::Warning, format_args!("the log cannot grow: {error}"));
+                return Err(SubmitError::StorageFull { error });
+            }
+            Err(ReserveError::Failed(error)) => {
+                shared.halt(HaltReason::Storage(error));
+                return Err(SubmitError::StorageFailure { error });
+            }
+        }
+        let begun = Instant::now();
+        let appended = self.wal.append(frame, &accepted.encoded, &accepted.meta);
+        if let Err(error) = appended {
+            shared.halt(HaltReason::Storage(error));
+            return Err(SubmitError::StorageFailure { error });
+        }
+        let write_ns = elapsed_ns(begun);
+        let record_count = accepted.record_count.into();
+        shared
+            .figures()
+            .count_write(write_ns, accepted.meta.is_synced, record_count);
+        Ok(())
+    }
+
+    /// Applies the records of the frame as it was written, and answers.
+    fn apply(&mut self, shared: &Shared, group: &mut Group<'_>, accepted: Accepted) {
+        let payload = &self.frame[FRAME_HEADER_BYTES..][..accepted.payload_len];
+        let mut state = shared.state.write().expect("a halted engine has no leader");
+        let mut figures = shared.figures();
+        let mut logged = self.logged.iter();
+        let mut records = commands(payload, accepted.meta.first_lsn);
+        for (lsn, command) in records.by_ref() {
+            let applied = state.apply(accepted.meta.request_slot, &command);
+            assert!(applied.lsn == lsn, "a command takes the LSN it was given");
+            figures.commands_by_kind[command.action.kind() as usize] += 1;
+            match applied.verdict {
+                Verdict::Outcome(outcome) => {
+                    let tag = *logged.next().expect("one staged command a client record");
+                    let staged = self.staged[tag as usize];
+                    assert!(!outcome.from_retry_cache, "what is logged is new");
+                    figures.outcomes_by_code[outcome.code as usize] += 1;
+                    let submission = group.submission(staged.submission as usize);
+                    submission.settle(staged.index, Ok(outcome));
+                }
+                Verdict::Expired { count } => figures.expirations += u64::from(count),
+                Verdict::Rejected(rejection) => {
+                    panic!("accepted at LSN {}, then refused: {rejection}", lsn.0)
+                }
+            }
+        }
+        assert!(records.rest().is_empty(), "what was written decodes whole");
+        assert!(logged.next().is_none(), "every logged command is answered");
+        // R62: an equal command of the same commit gets the first one's answer.
+        for &tag in &self.repeats {
+            let staged = self.staged[tag as usize];
+            let command = staged_command(&self.staging, &staged);
+            let outcome = state.operation(command.operation_id);
+            let outcome = outcome.expect("the first one was just applied");
+            let submission = group.submission(staged.submission as usize);
+            submission.settle(staged.index, Ok(outcome));
+        }
+    }
+
+    fn tick(&mut self, shared: &Shared, submission: &mut Submission<'_>, limit: u32) {
+        submission.verdict = self
+            .tick_at(shared, submission.slot(), limit)
+            .map(|result| {
+                submission.tick = result;
+            });
+    }
+
+    fn tick_at(
+        &mut self,
+        shared: &Shared,
+        slot: Slot,
+        limit: u32,
+    ) -> Result<TickResult, SubmitError> {
+        let bound = shared.config.slot_max();
+        if slot > bound {
+            return Err(SubmitError::SlotOverflow { slot, bound });
+        }
+        if let Err(bound) = shared.leap.check(slot) {
+            return Err(SubmitError::SlotLeap { slot, bound });
+        }
+        let (slot, last_lsn) = {
+            let state = shared.state();
+            let slot = slot.max(state.last_slot());
+            if !state.is_due(slot) {
+                // R59: with nothing due it writes nothing.
+                let slot = state.last_slot();
+                return Ok(TickResult {
+                    slot,
+                    ..TickResult::default()
+                });
+            }
+            (slot, state.last_lsn())
+        };
+        if last_lsn.0 == u64::MAX {
+            return Err(SubmitError::LsnExhausted);
+        }
+        let mut frame = FrameBuilder::new(&mut self.frame);
+        assert!(frame.push(&expire_due(limit)), "a frame has room for one");
+        let accepted = finish(&self.wal, shared, frame, slot);
+        self.write(shared, accepted)?;
+        let mut state = shared.state.write().expect("a halted engine has no leader");
+        let applied = state.apply(slot, &expire_due(limit));
+        assert!(
+            applied.lsn == accepted.encoded.last_lsn,
+            "a command takes the LSN it was given"
+        );
+        let Verdict::Expired { count } = applied.verdict else {
+            panic!("an expire_due within its bounds is never refused");
+        };
+        let mut figures = shared.figures();
+        figures.expirations += u64::from(count);
+        figures.commands_by_kind[expire_due(limit).action.kind() as usize] += 1;
+        Ok(TickResult {
+            lsn: applied.lsn,
+            slot,
+            expired_count: count,
+            due_count: state.usage(slot).expiration_backlog.into(),
+        })
+    }
+
+    /// Takes a checkpoint. Commits are held meanwhile, reads are not.
+    fn checkpoint(&mut self, shared: &Shared) -> Result<CheckpointReport, CheckpointError> {
+        let result = {
+            let state = shared.state();
+            checkpoint::run(&mut self.wal, &state)
+        };
+        let mut figures = shared.figures();
+        match &result {
+            Ok(report) => {
+                self.checkpoint_due_bytes = shared.settings.checkpoint_wal_bytes;
+                figures.checkpoints += u64::from(report.written);
+                figures.checkpoint_ns_last = report.duration_ns;
+                figures.checkpoint_stall_ns_last = report.stall_ns;
+                figures.checkpoint_stall_ns_max =
+                    figures.checkpoint_stall_ns_max.max(report.stall_ns);
+            }
+            Err(error) => {
+                // Back off: what failed for lack of room is not tried at every commit.
+                let grown = self.wal.bytes_since_checkpoint();
+                self.checkpoint_due_bytes = grown.saturating_mul(2);
+                figures.checkpoint_failures += 1;
+                drop(figures);
+                shared
+                    .diagnostics
+                    .log(Level::Warning, format_args!("checkpoint: {error}"));
+                if let CheckpointError::Fatal { error } = error {
+                    shared.halt(HaltReason::Storage(*error));
+                }
+            }
+        }
+        result
+    }
+
+    /// Takes over the log's figures, so that health can be read while it is written.
+    pub(crate) fn count_log(&self, shared: &Shared) {
+        let mut figures = shared.figures();
+        figures.log_bytes = self.wal.log_bytes();
+        figures.log_bytes_since_checkpoint = self.wal.bytes_since_checkpoint();
+        figures.snapshot_lsn = self.wal.snapshot_lsn();
+    }
+}
+
+/// Bytes that [`Committer::new`] reserves.
+pub(crate) fn memory_bytes(settings: &Settings) -> u64 {
+    let command_count = settings.max_batch_commands as usize;
+    let per_command = size_of::<Staged>() + 2 * size_of::<u32>();
+    let buffers = frame_bytes(settings) + settings.max_batch_bytes as usize;
+    Acceptance::memory_bytes(settings.max_batch_commands)
+        + (buffers + command_count * per_command) as u64
+}
+
+/// Reads one command from its caller and checks what it and the configuration decide, on the copy.
+fn stage_command(
+    submission: &Submission<'_>,
+    index: u32,
+    config: &Config,
+    room: &mut [u8],
+) -> Result<usize, Rejection> {
+    let command = submission.command(index)?;
+    let Some(len) = encode_record(&command, room) else {
+        // Too long a bundle has its own answer; otherwise the caller changed it meanwhile.
+        command.check(config)?;
+        return Err(Rejection::Malformed {
+            field: "record_bytes",
+        });
+    };
+    let (copy, copy_len) =
+        decode_record(&room[..len]).ok_or(Rejection::Malformed { field: "kind" })?;
+    assert!(copy_len == len, "a record is as long as it says");
+    if matches!(copy.action, Action::ExpireDue { .. }) {
+        return Err(Rejection::Malformed { field: "kind" });
+    }
+    copy.check(config)?;
+    Ok(len)
+}
+
+/// Completes the frame of a commit at `slot`.
+fn finish<S: Storage>(
+    wal: &Wal<S>,
+    shared: &Shared,
+    frame: FrameBuilder<'_>,
+    slot: Slot,
+) -> Accepted {
+    let meta = wal.meta(slot, shared.settings.sync == SyncMode::Full);
+    let (record_count, payload_len) = (frame.record_count(), frame.payload_len());
+    Accepted {
+        meta,
+        encoded: frame.finish(wal.key(), &meta),
+        record_count,
+        payload_len,
+    }
+}
+
+fn staged_command<'a>(staging: &'a [u8], staged: &Staged) -> Command<'a> {
+    let record = decode_record(&staging[staged.offset as usize..]);
+    record.expect("what was staged was decoded before").0
+}
+
+/// Tells those whose commands were to be logged that they were not, or that nobody knows.
+fn fail(group: &mut Group<'_>, error: SubmitError) {
+    for index in 0..group.len() {
+        let submission = group.submission(index);
+        if submission.depends_on_commit {
+            submission.verdict = Err(error);
+        }
+    }
+}
+
+fn expire_due(limit: u32) -> Command<'static> {
+    Command {
+        operation_id: OperationId(0),
+        valid_until_slot: Slot(0),
+        action: Action::ExpireDue { limit },
+    }
+}
+
+/// Bytes of the largest frame under these settings.
+fn frame_bytes(settings: &Settings) -> usize {
+    let payload = EXPIRE_DUE_BYTES + settings.max_batch_bytes as usize;
+    (FRAME_HEADER_BYTES + payload).next_multiple_of(SECTOR_BYTES)
+}
+
+fn reserved<T>(count: usize) -> Result<Vec<T>, TryReserveError> {
+    let mut items = Vec::new();
+    items.try_reserve_exact(count)?;
+    Ok(items)
+}
+
+fn reserved_bytes(count: usize) -> Result<Box<[u8]>, TryReserveError> {
+    let mut bytes = reserved(count)?;
+    bytes.resize(count, 0);
+    Ok(bytes.into_boxed_slice())
+}
+
+/// A number within bounds that fit a `u32`.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).expect("a commit's counts are bounded by a u32")
+}
+
+pub(crate) fn elapsed_ns(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,417 @@
+//! One open database: the calls.
+//!
+//! Any number of threads call at once. Submissions, ticks and checkpoints go through the queue, one
+//! group after the other; reads look at the state under a lock that no write to a file is made
+//! under. After open no call allocates. Closing waits for the calls under way; halting wakes all
+//! that wait, and what they get is indefinite, because a frame may be on its way to the disk.
+//!
+//! Generic over [`Storage`], so that a simulator drives this very code over a faulty disk.
+
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};
+use allocdb_core::{Config, Lsn, OperationId, Outcome, ReservationId, ResourceId, Slot};
+
+use crate::batch::Batch;
+use crate::cancellation::CancellationOff;
+use crate::clock::{self, LeapGuard};
+use crate::commit::{Committer, Shared};
+use crate::diagnostics::{Diagnostics, Level};
+use crate::error::{CheckpointError, IoError, OpenError, ReadError, SubmitError};
+use crate::gate::Gate;
+use crate::health::{Figures, HaltReason, Health};
+use crate::options::{self, Clock, Options, Settings};
+use crate::queue::{Queue, Refusal};
+use crate::recovery::{self, Recovered};
+use crate::report::{CheckpointReport, RecoveryReport, TickResult};
+use crate::storage::Storage;
+use crate::submission::Submission;
+
+/// One open database.
+pub struct Engine<S: Storage> {
+    shared: Shared,
+    gate: Gate,
+    report: RecoveryReport,
+    /// The leader's; none once closed.
+    committer: Mutex<Option<Committer<S>>>,
+}
+
+impl<S: Storage> Engine<S> {
+    /// Opens the database in `storage`, making it where the options allow that.
+    pub fn open(
+        storage: S,
+        options: &Options,
+        diagnostics: Diagnostics,
+    ) -> Result<Self, OpenError> {
+        if options.read_only {
+            return Err(OpenError::ReadOnly);
+        }
+        let settings = options.settings()?;
+        let Recovered { state, wal, report } = recovery::open(storage, options, &settings)?;
+        let no_memory = OpenError::NoMemory {
+            bytes: options::memory_bytes(state.config(), &settings),
+        };
+        let config = *state.config();
+        let queue = Queue::new(settings.queue_bounds()).map_err(|_| no_memory)?;
+        let committer = Committer::new(wal, &settings).map_err(|_| no_memory)?;
+        let figures = Figures {
+            recovery: report,
+            ..Figures::default()
+        };
+        let leap = LeapGuard::new(
+            settings.max_slot_leap,
+            settings.clock,
+            config.slot_duration_ms,
+            state.last_slot(),
+        );
+        let shared = Shared {
+            config,
+            settings,
+            state: RwLock::new(state),
+            figures: Mutex::new(figures),
+            leap,
+            diagnostics,
+            queue,
+        };
+        committer.count_log(&shared);
+        shared.diagnostics.log(
+            Level::Info,
+            format_args!(
+                "opened: {}, last LSN {}, {} records replayed, {} torn bytes cut",
+                report.kind.name(),
+                report.last_lsn.0,
+                report.records_replayed,
+                report.torn_bytes
+            ),
+        );
+        Ok(Self {
+            shared,
+            gate: Gate::default(),
+            report,
+            committer: Mutex::new(Some(committer)),
+        })
+    }
+
+    /// Commits the commands of `batch` together, at `slot` or at the clock's. `Ok` means that each
+    /// has been settled with an answer of its own; an error, that none of the new ones took effect
+    /// or that nobody knows ([`SubmitError::is_indefinite`]).
+    pub fn submit(&self, slot: Option<Slot>, batch: &mut dyn Batch) -> Result<(), SubmitError> {
+        let _call = self.gate.enter().ok_or(SubmitError::Closed)?;
+        if let Some(reason) = self.shared.queue.halt_reason() {
+            return Err(SubmitError::Halted { reason });
+        }
+        let (command_count, record_bytes) = self.measure(batch)?;
+        if command_count == 0 {
+            return Ok(());
+        }
+        let slot = slot.unwrap_or_else(|| self.slot_default());
+        let mut submission = Submission::batch(batch, command_count, record_bytes, slot);
+        self.run(&mut submission)?;
+        submission.verdict
+    }
+
+    /// R36: how many commands and bytes, where a commit holds as many.
+    fn measure(&self, batch: &dyn Batch) -> Result<(u32, u32), SubmitError> {
+        let bounds = self.shared.queue.bounds();
+        let (len, bytes) = (batch.len(), batch.record_bytes());
+        let too_large = |field, value, bound: u32| SubmitError::CommandTooLarge {
+            field,
+            value,
+            bound: bound.into(),
+        };
+        let command_count = u32::try_from(len).ok();
+        let Some(command_count) = command_count.filter(|&count| count <= bounds.command_count)
+        else {
+            let value = len as u64;
+            return Err(too_large("max_batch_commands", value, bounds.command_count));
+        };
+        let record_bytes = u32::try_from(bytes).ok();
+        let Some(record_bytes) = record_bytes.filter(|&bytes| bytes <= bounds.record_bytes) else {
+            // R24, R25: form comes first, so a bundle that is too long gets its own answer.
+            for index in 0..command_count {
+                let checked = batch
+                    .command(index as usize)
+                    .and_then(|command| command.check(&self.shared.config));
+                if let Err(rejection) = checked {
+                    return Err(SubmitError::Refused { index, rejection });
+                }
+            }
+            let value = bytes as u64;
+            return Err(too_large("max_batch_bytes", value, bounds.record_bytes));
+        };
+        Ok((command_count, record_bytes))
+    }
+
+    /// Expires up to `limit` due reservations at `slot` or at the clock's; 0 and anything beyond
+    /// take `max_expirations_per_tick`. With nothing due it writes nothing.
+    pub fn tick(&self, slot: Option<Slot>, limit: u32) -> Result<TickResult, SubmitError> {
+        let _call = self.gate.enter().ok_or(SubmitError::Closed)?;
+        let bound = self.shared.config.max_expirations_per_tick;
+        let limit = if limit == 0 { bound } else { limit.min(bound) };
+        let slot = slot.unwrap_or_else(|| self.slot_default());
+        let mut submission = Submission::tick(slot, limit);
+        self.run(&mut submission)?;
+        submission.verdict.map(|()| submission.tick)
+    }
+
+    /// Writes a snapshot and cuts the log. Commits wait meanwhile, reads do not.
+    pub fn checkpoint(&self) -> Result<CheckpointReport, CheckpointError> {
+        let _call = self.gate.enter().ok_or(CheckpointError::Closed)?;
+        let mut submission = Submission::checkpoint();
+        match self.run(&mut submission) {
+            Ok(()) => submission.checkpoint,
+            Err(SubmitError::Overloaded { capacity }) => {
+                Err(CheckpointError::Overloaded { capacity })
+            }
+            Err(SubmitError::Halted { reason }) => Err(CheckpointError::Halted { reason }),
+            Err(_) => unreachable!("the queue refuses for two reasons"),
+        }
+    }
+
+    /// Waits for the submission to be carried out; leads where it is this thread's turn.
+    fn run(&self, submission: &mut Submission<'_>) -> Result<(), SubmitError> {
+        let _cancellation_off = CancellationOff::new();
+        let queue = &self.shared.queue;
+        let led = queue.run(submission, |group| {
+            let mut committer = self
+                .committer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let committer = committer.as_mut();
+            let committer = committer.expect("closing waits for the calls under way");
+            committer.lead(&self.shared, group);
+        });
+        led.map_err(|refusal| match refusal {
+            Refusal::Full => SubmitError::Overloaded {
+                capacity: queue.bounds().ticket_count,
+            },
+            Refusal::Halted(reason) => SubmitError::Halted { reason },
+        })
+    }
+
+    /// The resource with this id.
+    pub fn resource(
+        &self,
+        required_lsn: Lsn,
+        resource_id: ResourceId,
+    ) -> Result<Resource, ReadError> {
+        self.read(required_lsn, |state| {
+            state.resource(resource_id).ok_or(ReadError::NotFound)
+        })
+    }
+
+    /// The reservation with this id. While it is live, its resources are shown to `visit` in the
+    /// order in which the reserve named them.
+    pub fn reservation(
+        &self,
+        required_lsn: Lsn,
+        reservation_id: ReservationId,
+        visit: impl FnMut(ResourceId),
+    ) -> Result<Reservation, ReadError> {
+        self.read(required_lsn, |state| {
+            match state.reservation(reservation_id) {
+                Lookup::Found(reservation) => {
+                    state.reservation_resources(reservation_id).for_each(visit);
+                    Ok(reservation)
+                }
+                Lookup::NotFound => Err(ReadError::NotFound),
+                Lookup::Retired => Err(ReadError::Retired),
+            }
+        })
+    }
+
+    /// The remembered outcome of an operation: did it happen?
+    pub fn operation(
+        &self,
+        required_lsn: Lsn,
+        operation_id: OperationId,
+    ) -> Result<Outcome, ReadError> {
+        self.read(required_lsn, |state| {
+            state.operation(operation_id).ok_or(ReadError::NotFound)
+        })
+    }
+
+    /// Shows up to `row_count_max` resources that pass the filter, from `cursor` on (0 starts).
+    /// Returns the cursor to go on from, 0 at the end. Looks at a bounded number of records, so it
+    /// may show fewer rows, or none, before the end.
+    pub fn list_resources(
+        &self,
+        required_lsn: Lsn,
+        filter: &Filter,
+        cursor: u64,
+        row_count_max: usize,
+        visit: impl FnMut(Resource),
+    ) -> Result<u64, ReadError> {
+        self.read(required_lsn, |state| {
+            Ok(state.list_resources(filter, cursor, row_count_max, visit))
+        })
+    }
+
+    /// Shows reservations, live and remembered, as [`Engine::list_resources`] does.
+    pub fn list_reservations(
+        &self,
+        required_lsn: Lsn,
+        filter: &Filter,
+        cursor: u64,
+        row_count_max: usize,
+        visit: impl FnMut(Reservation),
+    ) -> Result<u64, ReadError> {
+        self.read(required_lsn, |state| {
+            Ok(state.list_reservations(filter, cursor, row_count_max, visit))
+        })
+    }
+
+    /// Answers from the applied state, behind a fence.
+    pub(crate) fn read<T>(
+        &self,
+        required: Lsn,
+        answer: impl FnOnce(&State) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let _call = self.gate.enter().ok_or(ReadError::Closed)?;
+        // Poison means that a leader panicked while it applied; the halt may not be set yet.
+        let state = self.shared.state.read().map_err(|_| ReadError::Halted {
+            reason: HaltReason::Panic,
+        })?;
+        // R78: memory may lag the log.
+        if let Some(reason) = self.shared.queue.halt_reason() {
+            return Err(ReadError::Halted { reason });
+        }
+        let applied = state.last_lsn();
+        // R73: the fence.
+        if required > applied {
+            return Err(ReadError::FenceNotApplied { required, applied });
+        }
+        answer(&state)
+    }
+
+    /// The engine's figures; the lag is that of `slot`, or of the clock's. Answered in any
+    /// condition but while the database is being closed, also when halted.
+    #[must_use]
+    pub fn health(&self, slot: Option<Slot>) -> Health {
+        let slot = slot.unwrap_or_else(|| self.slot_default());
+        let halt = self.shared.queue.halt_reason();
+        let (queue_len, overloads) = self.shared.queue.len_and_overloads();
+        // A halted engine's state is still good for figures.
+        let state = self
+            .shared
+            .state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let usage = state.usage(state.last_slot());
+        Health {
+            accepting_writes: halt.is_none() && !self.gate.is_closing(),
+            halt,
+            queue_len,
+            queue_capacity: self.shared.queue.bounds().ticket_count,
+            overloads,
+            last_lsn: state.last_lsn(),
+            last_slot: state.last_slot(),
+            logical_slot_lag: slot.0.saturating_sub(state.last_slot().0),
+            expiration_backlog: usage.expiration_backlog.into(),
+            resources: usage.resources.into(),
+            reservations: usage.reservations.into(),
+            operations: usage.operations.into(),
+            ..self.shared.figures().health()
+        }
+    }
+
+    /// What recovery found and did.
+    #[must_use]
+    pub const fn recovery_report(&self) -> &RecoveryReport {
+        &self.report
+    }
+
+    /// The stored configuration.
+    #[must_use]
+    pub const fn configuration(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// The run-time settings.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// The log lines.
+    #[must_use]
+    pub const fn diagnostics(&self) -> &Diagnostics {
+        &self.shared.diagnostics
+    }
+
+    /// The system's clock in this database's slots.
+    #[must_use]
+    pub fn slot_now(&self) -> Slot {
+        clock::slot_now(self.shared.config.slot_duration_ms)
+    }
+
+    /// The last applied log position, for a fence.
+    #[must_use]
+    pub fn last_lsn(&self) -> Lsn {
+        let state = self.shared.state.read();
+        state.unwrap_or_else(PoisonError::into_inner).last_lsn()
+    }
+
+    /// The slot of a call that gives none.
+    pub(crate) fn slot_default(&self) -> Slot {
+        match self.shared.settings.clock {
+            Clock::System => self.slot_now(),
+            Clock::Host => {
+                let state = self.shared.state.read();
+                state.unwrap_or_else(PoisonError::into_inner).last_slot()
+            }
+        }
+    }
+
+    /// Halts: whoever waits is woken with an indefinite answer, later calls are refused. What a
+    /// leader is about to write is not called back.
+    pub fn halt(&self, reason: HaltReason) {
+        self.shared.halt(reason);
+    }
+
+    /// Lets no call in any more, waits for those under way, seals the log and lets go of the
+    /// files. A second close, and a close of a halted engine, do nothing but that. An error says
+    /// that the seal could not be written: nothing acknowledged is lost, and the next open does
+    /// the work of recovery.
+    pub fn close(&self) -> Result<(), IoError> {
+        let _cancellation_off = CancellationOff::new();
+        self.gate.close();
+        let mut committer = self
+            .committer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(mut committer) = committer.take() else {
+            return Ok(());
+        };
+        if self.shared.queue.halt_reason().is_some() {
+            return Ok(());
+        }
+        let sealed = committer.seal();
+        let diagnostics = &self.shared.diagnostics;
+        match &sealed {
+            Ok(()) => diagnostics.log(Level::Info, format_args!("closed")),
+            Err(error) => {
+                diagnostics.log(Level::Error, format_args!("closed without a seal: {error}"));
+            }
+        }
+        sealed
+    }
+}
+
+impl<S: Storage> Drop for Engine<S> {
+    fn drop(&mut self) {
+        // Who wants to know closes first.
+        let _ = self.close();
+    }
+}
+
+impl<S: Storage> core::fmt::Debug for Engine<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,410 @@
+//! Who waits, who leads: the bounded queue in front of the commits.
+//!
+//! A caller puts a ticket, which lies on its stack, into a ring that was reserved at open, and
+//! waits. Tickets are numbered into groups as they come; a group is what fits one commit. Whoever
+//! finds nobody leading takes the oldest group, carries it out, marks its tickets done, wakes
+//! exactly the threads of that group, and one more to lead the next. While it syncs, the next group
+//! gathers. The groups alternate between two condition variables, so that waking one group does
+//! not wake the other. Rejected: one condition variable (each commit wakes everybody: less than half
+//! the throughput at 64 threads), one per ticket (a system call for each thread that is woken), a
+//! thread of the library's own (a library that starts threads owns a part of its host).
+//!
+//! Invariants:
+//! 1. A ticket's address is in the ring or with the leader exactly from `push` until it is marked
+//!    done, and `run` does not return, nor unwind, before that.
+//! 2. `is_leading` is true exactly while a thread is between taking a group and its guard's drop.
+//! 3. Where nobody leads and a ticket waits, its owner or a woken thread is on its way to lead.
+//!
+//! This is the crate's one place where unsafe code is about memory: the tickets' addresses.
+
+use core::cell::Cell;
+use core::ptr::NonNull;
+use std::collections::TryReserveError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::error::SubmitError;
+use crate::health::HaltReason;
+use crate::submission::{Kind, Submission};
+
+/// Why a submission did not get into the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// Every place is taken.
+    Full,
+    /// The engine has halted.
+    Halted(HaltReason),
+}
+
+/// The bounds of a queue and of the groups it forms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct QueueBounds {
+    /// Tickets that may wait.
+    pub(crate) ticket_count: u32,
+    /// Commands in one group.
+    pub(crate) command_count: u32,
+    /// Bytes of records in one group.
+    pub(crate) record_bytes: u32,
+}
+
+/// The queue.
+pub(crate) struct Queue {
+    bounds: QueueBounds,
+    /// Mirrors `Inner::halt`, so that reads ask without a lock.
+    is_halted: AtomicBool,
+    inner: Mutex<Inner>,
+    /// The leader's group.
+    taken: Mutex<Vec<TicketAddress>>,
+    /// Where the threads of even and of odd groups wait.
+    wake: [Condvar; 2],
+}
+
+struct Inner {
+    ring: Box<[Option<TicketAddress>]>,
+    head: usize,
+    len: usize,
+    is_leading: bool,
+    halt: Option<HaltReason>,
+    waiting: [u32; 2],
+    gathering: Gathering,
+    overloads: u64,
+}
+
+/// The group that new tickets join.
+struct Gathering {
+    number: u64,
+    is_open: bool,
+    command_count: u64,
+    record_bytes: u64,
+}
+
+struct Ticket {
+    /// The owner's submission, its lifetime forgotten; invariant 1 stands in for it.
+    submission: NonNull<Submission<'static>>,
+    group: Cell<u64>,
+    is_done: Cell<bool>,
+}
+
+/// Where a ticket lies.
+#[derive(Clone, Copy)]
+struct TicketAddress(NonNull<Ticket>);
+
+// SAFETY: a ticket's fields are used by one thread at a time: `group` and `is_done` under the
+// queue's lock, the submission by its owner before `push` and after it is done, by the leader in
+// between, each handed over through the lock. What a submission refers to is `Send` (`Batch` is).
+unsafe impl Send for TicketAddress {}
+
+impl TicketAddress {
+    /// The submission behind it.
+    ///
+    /// # Safety
+    /// The ticket is not done, nobody else uses its submission for as long as `'g`, and the caller
+    /// is its owner, holds the queue's lock with the ticket in the ring, or leads its group.
+    unsafe fn submission<'g>(self) -> &'g mut Submission<'g> {
+        // SAFETY: invariant 1: both live, the ticket on its owner's stack and the submission behind
+        // a reference that the owner lent for the time. The lifetime within the submission is
+        // shortened; `Submission` keeps private what would make that matter.
+        unsafe { self.0.as_ref().submission.cast().as_mut() }
+    }
+
+    /// Its group; the queue's lock is held.
+    fn group(self, _inner: &Inner) -> u64 {
+        // SAFETY: invariant 1: the ticket lives; the lock keeps others from its cells.
+        unsafe { self.0.as_ref() }.group.get()
+    }
+
+    /// Marks it done: from here on the address is not to be used. The queue's lock is held.
+    fn finish(self, _inner: &mut Inner) {
+        // SAFETY: as in `group`; the owner reads the cell only under the lock.
+        unsafe { self.0.as_ref() }.is_done.set(true);
+    }
+}
+
+impl Queue {
+    /// Reserves everything it will ever use.
+    pub(crate) fn new(bounds: QueueBounds) -> Result<Self, TryReserveError> {
+        let mut ring = Vec::new();
+        ring.try_reserve_exact(bounds.ticket_count as usize)?;
+        ring.resize(bounds.ticket_count as usize, None);
+        let mut taken = Vec::new();
+        taken.try_reserve_exact(Self::group_len_max(bounds))?;
+        let inner = Inner {
+            ring: ring.into_boxed_slice(),
+            head: 0,
+            len: 0,
+            is_leading: false,
+            halt: None,
+            waiting: [0; 2],
+            gathering: Gathering {
+                number: 0,
+                is_open: false,
+                command_count: 0,
+                record_bytes: 0,
+            },
+            overloads: 0,
+        };
+        Ok(Self {
+            bounds,
+            is_halted: AtomicBool::new(false),
+            inner: Mutex::new(inner),
+            taken: Mutex::new(taken),
+            wake: [Condvar::new(), Condvar::new()],
+        })
+    }
+
+    /// Bytes that [`Queue::new`] reserves.
+    pub(crate) fn memory_bytes(bounds: QueueBounds) -> u64 {
+        let tickets = bounds.ticket_count as usize + Self::group_len_max(bounds);
+        (tickets * size_of::<Option<TicketAddress>>()) as u64
+    }
+
+    /// Every batch has a command, so a group has no more tickets than commands.
+    const fn group_len_max(bounds: QueueBounds) -> usize {
+        if bounds.ticket_count < bounds.command_count {
+            bounds.ticket_count as usize
+        } else {
+            bounds.command_count as usize
+        }
+    }
+
+    /// Waits until `submission` has been carried out, by a call of `lead` on this thread or on
+    /// another. `lead` may be called for groups that this submission is not in.
+    pub(crate) fn run(
+        &self,
+        submission: &mut Submission<'_>,
+        mut lead: impl FnMut(&mut Group<'_>),
+    ) -> Result<(), Refusal> {
+        let join = (
+            submission.kind(),
+            submission.command_count(),
+            submission.record_bytes(),
+        );
+        let ticket = Ticket {
+            submission: NonNull::from(submission).cast(),
+            group: Cell::new(0),
+            is_done: Cell::new(false),
+        };
+        let mut inner = self.lock();
+        if let Some(reason) = inner.halt {
+            return Err(Refusal::Halted(reason));
+        }
+        if inner.len == inner.ring.len() {
+            inner.overloads += 1;
+            return Err(Refusal::Full);
+        }
+        ticket.group.set(inner.gathering.join(join, self.bounds));
+        inner.push(TicketAddress(NonNull::from(&ticket)));
+        // From here to the loop's end the ticket's address is known to others: nothing in between
+        // returns, and what unwinds (a leader's panic) has marked every ticket done before.
+        while !ticket.is_done.get() {
+            if inner.is_leading {
+                let parity = parity(ticket.group.get());
+                inner.waiting[parity] += 1;
+                inner = self.wake[parity]
+                    .wait(inner)
+                    .unwrap_or_else(PoisonError::into_inner);
+                inner.waiting[parity] -= 1;
+            } else {
+                inner = self.lead_one(inner, &mut lead);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the oldest group and carries it out.
+    fn lead_one<'q>(
+        &'q self,
+        mut inner: MutexGuard<'q, Inner>,
+        lead: &mut impl FnMut(&mut Group<'_>),
+    ) -> MutexGuard<'q, Inner> {
+        assert!(!inner.is_leading, "one thread leads");
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.take_group(&mut taken);
+        inner.is_leading = true;
+        drop(inner);
+        {
+            let mut group = Group {
+                queue: self,
+                tickets: &mut taken,
+                is_complete: false,
+            };
+            lead(&mut group);
+            group.is_complete = true;
+            // Its drop ends the leadership, also when `lead` panics.
+        }
+        drop(taken);
+        self.lock()
+    }
+
+    /// Halts: everything that waits is answered, and nothing gets in any more.
+    pub(crate) fn halt(&self, reason: HaltReason) {
+        let mut inner = self.lock();
+        self.halt_locked(&mut inner, reason);
+    }
+
+    fn halt_locked(&self, inner: &mut Inner, reason: HaltReason) {
+        let reason = *inner.halt.get_or_insert(reason);
+        self.is_halted.store(true, Ordering::Release);
+        while let Some(address) = inner.pop() {
+            // SAFETY: the lock is held, and no leader has this ticket: it was still in the ring.
+            let submission = unsafe { address.submission() };
+            submission.verdict = Err(SubmitError::Halted { reason });
+            submission.checkpoint = Err(crate::error::CheckpointError::Halted { reason });
+            address.finish(inner);
+        }
+        inner.gathering.is_open = false;
+        self.wake[0].notify_all();
+        self.wake[1].notify_all();
+    }
+
+    /// Why it has halted, if it has.
+    pub(crate) fn halt_reason(&self) -> Option<HaltReason> {
+        if self.is_halted.load(Ordering::Acquire) {
+            self.lock().halt
+        } else {
+            None
+        }
+    }
+
+    /// Tickets that wait, and how many were refused for lack of a place.
+    pub(crate) fn len_and_overloads(&self) -> (u32, u64) {
+        let inner = self.lock();
+        let len = u32::try_from(inner.len).expect("the ring is bounded by a u32");
+        (len, inner.overloads)
+    }
+
+    pub(crate) const fn bounds(&self) -> QueueBounds {
+        self.bounds
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn push(&mut self, address: TicketAddress) {
+        assert!(self.len < self.ring.len(), "the bound is checked before");
+        let tail = (self.head + self.len) % self.ring.len();
+        self.ring[tail] = Some(address);
+        self.len += 1;
+    }
+
+    fn front(&self) -> Option<TicketAddress> {
+        if self.len == 0 {
+            return None;
+        }
+        self.ring[self.head]
+    }
+
+    fn pop(&mut self) -> Option<TicketAddress> {
+        let address = self.front()?;
+        self.ring[self.head] = None;
+        self.head = (self.head + 1) % self.ring.len();
+        self.len -= 1;
+        Some(address)
+    }
+
+    /// Moves the oldest group to `taken`.
+    fn take_group(&mut self, taken: &mut Vec<TicketAddress>) {
+        assert!(taken.is_empty(), "the last group was finished");
+        let first = self.front().expect("a leader has a ticket in the ring");
+        let number = first.group(self);
+        while let Some(address) = self.front() {
+            if address.group(self) != number {
+                break;
+            }
+            assert!(taken.len() < taken.capacity(), "a group is bounded");
+            taken.push(address);
+            self.pop();
+        }
+        if self.gathering.number == number {
+            self.gathering.is_open = false;
+        }
+    }
+}
+
+impl Gathering {
+    /// The number of the group that a submission of this kind and size belongs to.
+    fn join(&mut self, submission: (Kind, u32, u32), bounds: QueueBounds) -> u64 {
+        let (kind, command_count, record_bytes) = submission;
+        let (command_count, record_bytes) = (u64::from(command_count), u64::from(record_bytes));
+        let is_batch = kind == Kind::Batch;
+        let fits = self.command_count + command_count <= bounds.command_count.into()
+            && self.record_bytes + record_bytes <= bounds.record_bytes.into();
+        if !(self.is_open && is_batch && fits) {
+            self.number += 1;
+            self.command_count = 0;
+            self.record_bytes = 0;
+            // What is not a batch stays alone in its group.
+            self.is_open = is_batch;
+        }
+        self.command_count += command_count;
+        self.record_bytes += record_bytes;
+        self.number
+    }
+}
+
+/// The group that a leader carries out.
+pub(crate) struct Group<'q> {
+    queue: &'q Queue,
+    tickets: &'q mut Vec<TicketAddress>,
+    is_complete: bool,
+}
+
+impl Group<'_> {
+    /// How many submissions it has; none once published.
+    pub(crate) fn len(&self) -> usize {
+        self.tickets.len()
+    }
+
+    /// The submission at `index`.
+    pub(crate) fn submission(&mut self, index: usize) -> &mut Submission<'_> {
+        let address = self.tickets[index];
+        // SAFETY: the ticket is in the leader's group, hence not done, and the leader borrows its
+        // group mutably for as long as it uses the submission.
+        unsafe { address.submission() }
+    }
+
+    /// Tells the owners that their submissions are carried out, and lets them go.
+    pub(crate) fn publish(&mut self) {
+        let mut inner = self.queue.lock();
+        self.finish(&mut inner);
+    }
+
+    fn finish(&mut self, inner: &mut Inner) {
+        let Some(first) = self.tickets.first() else {
+            return;
+        };
+        let parity = parity(first.group(inner));
+        for address in self.tickets.drain(..) {
+            address.finish(inner);
+        }
+        if inner.waiting[parity] > 0 {
+            self.queue.wake[parity].notify_all();
+        }
+    }
+}
+
+impl Drop for Group<'_> {
+    /// Ends the leadership. A leader that panicked halts the engine: what its group was answered
+    /// before it was carried out, "panicked", stands.
+    fn drop(&mut self) {
+        let mut inner = self.queue.lock();
+        self.finish(&mut inner);
+        inner.is_leading = false;
+        if !self.is_complete {
+            self.queue.halt_locked(&mut inner, HaltReason::Panic);
+        }
+        if let Some(next) = inner.front() {
+            let parity = parity(next.group(&inner));
+            if inner.waiting[parity] > 0 {
+                self.queue.wake[parity].notify_one();
+            }
+        }
+    }
+}
+
+const fn parity(group: u64) -> usize {
+    (group & 1) as usize
+}

@@ -1,0 +1,113 @@
+//! One call's work as it lies on its caller's stack while a leader carries it out.
+//!
+//! The caller fills it in, waits, and reads the verdict; in between only the leading thread touches
+//! it. The verdict starts as "the leader panicked", so that a leader that never comes back has
+//! already said so. The batch's reference is private and never replaced: the queue hands
+//! submissions to leaders under a shorter lifetime than their own, which would otherwise allow to
+//! put a reference into one that does not live long enough.
+
+use allocdb_core::{Command, Rejection, Slot};
+
+use crate::batch::{Batch, CommandResult};
+use crate::error::{CheckpointError, SubmitError};
+use crate::report::{CheckpointReport, TickResult};
+
+/// What a submission asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Client commands, which may share a commit with those of others.
+    Batch,
+    /// An `expire_due` of its own.
+    Tick {
+        /// How many reservations at most.
+        limit: u32,
+    },
+    /// A checkpoint.
+    Checkpoint,
+}
+
+/// One call's work.
+pub(crate) struct Submission<'a> {
+    kind: Kind,
+    batch: Option<&'a mut dyn Batch>,
+    command_count: u32,
+    record_bytes: u32,
+    slot: Slot,
+    /// Whether one of its commands is to be logged, or repeats one that is.
+    pub(crate) depends_on_commit: bool,
+    /// The answer as a whole.
+    pub(crate) verdict: Result<(), SubmitError>,
+    /// What a tick did.
+    pub(crate) tick: TickResult,
+    /// What a checkpoint did.
+    pub(crate) checkpoint: Result<CheckpointReport, CheckpointError>,
+}
+
+impl<'a> Submission<'a> {
+    /// Commands at `slot`; both counts are within a commit's bounds.
+    pub(crate) fn batch(
+        batch: &'a mut dyn Batch,
+        command_count: u32,
+        record_bytes: u32,
+        slot: Slot,
+    ) -> Self {
+        assert!(command_count > 0, "an empty batch never gets here");
+        let mut submission = Self::alone(Kind::Batch, slot);
+        submission.batch = Some(batch);
+        submission.command_count = command_count;
+        submission.record_bytes = record_bytes;
+        submission
+    }
+
+    /// A tick at `slot`.
+    pub(crate) fn tick(slot: Slot, limit: u32) -> Self {
+        Self::alone(Kind::Tick { limit }, slot)
+    }
+
+    /// A checkpoint.
+    pub(crate) fn checkpoint() -> Self {
+        Self::alone(Kind::Checkpoint, Slot(0))
+    }
+
+    fn alone(kind: Kind, slot: Slot) -> Self {
+        Self {
+            kind,
+            batch: None,
+            command_count: 0,
+            record_bytes: 0,
+            slot,
+            depends_on_commit: false,
+            verdict: Err(SubmitError::Panicked),
+            tick: TickResult::default(),
+            checkpoint: Err(CheckpointError::Panicked),
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    pub(crate) const fn command_count(&self) -> u32 {
+        self.command_count
+    }
+
+    pub(crate) const fn record_bytes(&self) -> u32 {
+        self.record_bytes
+    }
+
+    /// The command at `index`, which is read once.
+    pub(crate) fn command(&self, index: u32) -> Result<Command<'_>, Rejection> {
+        let batch = self.batch.as_ref().expect("only a batch has commands");
+        batch.command(index as usize)
+    }
+
+    /// Answers the command at `index`.
+    pub(crate) fn settle(&mut self, index: u32, result: CommandResult) {
+        let batch = self.batch.as_mut().expect("only a batch has commands");
+        batch.settle(index as usize, result);
+    }
+}
