@@ -10,7 +10,7 @@ use allocdb_core::{HolderId, Lsn, OperationId, ReservationId, ResourceId, Slot};
 use super::Recovered;
 use crate::checkpoint;
 use crate::error::{CheckpointError, IoError, OpenError};
-use crate::options::{Options, Settings, Sync};
+use crate::options::{Options, Settings, SyncMode};
 use crate::report::{CheckpointReport, RecoveryReport};
 use crate::storage::Storage;
 use crate::wal::{ReserveError, Wal};
@@ -37,7 +37,7 @@ pub(crate) struct Database<S: Storage> {
     pub(crate) state: State,
     pub(crate) wal: Wal<S>,
     pub(crate) report: RecoveryReport,
-    pub(crate) sync: Sync,
+    pub(crate) sync: SyncMode,
 }
 
 /// Why a commit came to nothing.
@@ -81,7 +81,7 @@ impl<S: Storage> Database<S> {
             ReserveError::Full(_) => CommitError::Full,
             ReserveError::Failed(error) => CommitError::Failed(error),
         })?;
-        let meta = self.wal.meta(slot, self.sync == Sync::Full);
+        let meta = self.wal.meta(slot, self.sync == SyncMode::Full);
         let payload_len = builder.payload_len();
         let encoded = builder.finish(self.wal.key(), &meta);
         self.wal

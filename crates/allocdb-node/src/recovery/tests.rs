@@ -15,7 +15,7 @@ mod starts;
 use super::fixture::{CommitError, Database, digests, options};
 use super::*;
 use crate::error::CheckpointError;
-use crate::options::Sync;
+use crate::options::SyncMode;
 use crate::storage::faulty::{Disk, Fault, Keep};
 
 /// A database with `frames` frames of three commands on a disk of its own.

@@ -38,7 +38,7 @@ fn work_on(disk: &Disk, options: &Options, told: &mut Told) -> Option<()> {
             for count in [3, 1, 1, 1, 12] {
                 told.issued_lsn = told.issued_lsn.max(Lsn(database.mark().0.0 + count));
                 match database.commit(count) {
-                    Ok(lsn) if options.sync == Sync::Full => told.durable_lsn = lsn,
+                    Ok(lsn) if options.sync == SyncMode::Full => told.durable_lsn = lsn,
                     Ok(_) => {}
                     Err(_) => return None,
                 }
@@ -105,7 +105,7 @@ fn each_crash(options: &Options, mut each: impl FnMut(&Disk, Told)) -> u64 {
 }
 
 fn variants() -> [Options; 2] {
-    [Sync::Full, Sync::Os].map(|sync| Options { sync, ..options() })
+    [SyncMode::Full, SyncMode::Os].map(|sync| Options { sync, ..options() })
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_frame_read_from_the_cache_after_a_failed_sync_is_written_again() {
 #[test]
 fn a_legal_power_cut_under_sync_os_is_torn_and_not_corrupt() {
     let options = Options {
-        sync: Sync::Os,
+        sync: SyncMode::Os,
         ..options()
     };
     let disk = Disk::new();
