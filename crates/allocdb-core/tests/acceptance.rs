@@ -479,12 +479,9 @@ fn a_tiny_table_is_full_never_overloaded() {
 /// A state whose last LSN was moved to `last_lsn`, through its snapshot.
 fn moved_to(state: &State, last_lsn: u64) -> State {
     let mut bytes = image(state);
+    let offsets = common::section_offsets(&bytes);
     bytes[144..152].copy_from_slice(&last_lsn.to_le_bytes());
-    let header_crc = crc32c::crc32c(&bytes[..508]);
-    bytes[508..512].copy_from_slice(&header_crc.to_le_bytes());
-    let covered = bytes.len() - 4;
-    let crc = crc32c::crc32c(&bytes[..covered]);
-    bytes[covered..].copy_from_slice(&crc.to_le_bytes());
+    common::reseal(&mut bytes, &offsets);
     restored(&bytes)
 }
 

@@ -2,7 +2,7 @@
 //! draws commands and slots for it.
 
 use super::{OwnedAction, OwnedCommand, Rng};
-use allocdb_core::state::{Lookup, ReservationState, ResourceState};
+use allocdb_core::state::{Filter, Lookup, ReservationState, ResourceState};
 use allocdb_core::{
     Applied, Config, HolderId, Outcome, Rejection, ReservationId, ResourceId, ResultCode, Slot,
     State, Verdict,
@@ -159,6 +159,15 @@ impl Generator {
             sent: Vec::new(),
             is_starved: false,
         }
+    }
+
+    /// Goes on from a state that another history left.
+    pub(crate) fn adopt(&mut self, state: &State) {
+        self.slot = state.last_slot().0;
+        let recent = &mut self.recent;
+        state.list_reservations(&Filter::default(), 0, RECENT_LEN, |row| {
+            recent.push((row.reservation_id, row.holder_id));
+        });
     }
 
     /// The slot of the next commit as some host would give it: mostly a little later, at times

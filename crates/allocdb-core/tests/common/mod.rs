@@ -215,3 +215,31 @@ pub(crate) fn restored(bytes: &[u8]) -> State {
 pub(crate) fn next_lsn(state: &State) -> Lsn {
     Lsn(state.last_lsn().0 + 1)
 }
+
+/// Where each section of a snapshot begins, and at the end the trailer.
+pub(crate) fn section_offsets(bytes: &[u8]) -> Vec<usize> {
+    let mut offsets = vec![512];
+    for _ in 0..6 {
+        let at = offsets[offsets.len() - 1];
+        let len = bytes[at + 8..at + 16].try_into().expect("eight bytes");
+        let len = usize::try_from(u64::from_le_bytes(len)).expect("our own snapshot");
+        offsets.push(at + 16 + len + 8);
+    }
+    offsets
+}
+
+/// Makes every checksum of a changed snapshot hold again. `offsets` are those of the original.
+pub(crate) fn reseal(bytes: &mut [u8], offsets: &[usize]) {
+    let header_crc = crc32c::crc32c(&bytes[..508]).to_le_bytes();
+    bytes[508..512].copy_from_slice(&header_crc);
+    let mut whole = crc32c::crc32c(&header_crc);
+    for pair in offsets.windows(2) {
+        let end = pair[1] - 8;
+        let crc = crc32c::crc32c(&bytes[pair[0]..end]).to_le_bytes();
+        bytes[end..end + 4].copy_from_slice(&crc);
+        whole = crc32c::crc32c_append(whole, &crc);
+    }
+    let trailer = offsets[6];
+    whole = crc32c::crc32c_append(whole, &bytes[trailer..trailer + 20]);
+    bytes[trailer + 20..trailer + 24].copy_from_slice(&whole.to_le_bytes());
+}
