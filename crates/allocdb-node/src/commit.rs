@@ -165,6 +165,7 @@ impl<S: Storage> Committer<S> {
                 Err(error) => fail(group, error),
             }
         }
+        conclude(group);
     }
 
     /// Reads every command of the group once. Returns the commit's slot.
@@ -178,7 +179,6 @@ impl<S: Storage> Committer<S> {
             let before = self.staged.len();
             match self.stage_one(shared, submission, number, end) {
                 Ok(end_of_this) => {
-                    submission.verdict = Ok(());
                     slot = slot.max(submission.slot());
                     end = end_of_this;
                 }
@@ -261,7 +261,7 @@ impl<S: Storage> Committer<S> {
                 }
             }
         }
-        let refused = (0..group.len()).filter(|&i| group.submission(i).verdict.is_err());
+        let refused = (0..group.len()).filter(|&number| !group.submission(number).is_open());
         let refused = refused.count() as u64;
         let mut figures = shared.figures();
         figures.retries += retries;
@@ -506,6 +506,17 @@ fn fail(group: &mut Group<'_>, error: SubmitError) {
         let submission = group.submission(index);
         if submission.depends_on_commit {
             submission.verdict = Err(error);
+        }
+    }
+}
+
+/// Those that nothing spoke against are carried out. Not before the end: a leader that panics on
+/// the way must have told nobody that all is well.
+fn conclude(group: &mut Group<'_>) {
+    for index in 0..group.len() {
+        let submission = group.submission(index);
+        if submission.is_open() {
+            submission.verdict = Ok(());
         }
     }
 }

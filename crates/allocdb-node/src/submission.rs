@@ -99,6 +99,11 @@ impl<'a> Submission<'a> {
         self.record_bytes
     }
 
+    /// Whether it still stands as it came: neither refused nor carried out.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.verdict, Err(SubmitError::Panicked))
+    }
+
     /// The command at `index`, which is read once.
     pub(crate) fn command(&self, index: u32) -> Result<Command<'_>, Rejection> {
         let batch = self.batch.as_ref().expect("only a batch has commands");
