@@ -317,7 +317,7 @@ check_header() {
     [ -f $header ] || { say "$header: not there"; return; }
     list=$(files '^crates/allocdb-ffi/(abi|tests)/.*symbols.*' | head -n 1)
     [ -n "$list" ] || { say "crates/allocdb-ffi: no frozen list of symbols"; return; }
-    sed 's/#.*//; s/[[:space:]]*$//' "$list" | grep -v '^$' | LC_ALL=C sort >"$SCRATCH/symbols"
+    awk '!/^#/ && NF { print $1 }' "$list" | LC_ALL=C sort >"$SCRATCH/symbols"
     [ -s "$SCRATCH/symbols" ] || { say "$list: empty"; return; }
     # Declarations only: comments are cut out, then every allocdb_name before a parenthesis is one.
     awk '{ gsub(/\/\*[^*]*\*\//, "") } /\/\*/ { inside = 1 } !inside && !/^ *#/ { print }
@@ -449,7 +449,7 @@ rules|echo '**R1** twice' >>docs/semantics.md
 rules|find crates -name '*.rs' -path '*/src/*' ! -name tests.rs ! -path '*/tests/*' -exec sed -i 's/\bR7\b//g' {} +
 rules|find crates bindings/c/tests \( -name tests.rs -o -path '*/tests/*' \) -type f -exec sed -i 's/\bR7\b//g' {} +
 header|echo 'void allocdb_planted(void);' >>include/allocdb.h
-header|sed -i 's/^allocdb_open$//' $(ls crates/allocdb-ffi/abi/*symbols* crates/allocdb-ffi/tests/*symbols* 2>/dev/null)
+header|sed -i 's/^allocdb_open\b.*//' $(ls crates/allocdb-ffi/abi/*symbols* crates/allocdb-ffi/tests/*symbols* 2>/dev/null)
 header|sed -i 's/\(ALLOCDB_VERSION_NUMBER\) .*/\1 77/' include/allocdb.h
 links|echo '[x](nowhere.md)' >>README.md
 links|echo '[x](/etc/passwd)' >>docs/status.md
