@@ -67,6 +67,9 @@ impl State {
                 "a resource is found by its id",
                 handle,
             )?;
+            // Made by one logged command, changed by others: so a version can never wrap.
+            let is_counted = record.version < self.last_lsn.0;
+            law(is_counted, "a version counts logged changes", handle)?;
             if record.reservation.is_none() {
                 law(
                     record.next_in_bundle.is_none(),

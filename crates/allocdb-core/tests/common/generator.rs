@@ -439,7 +439,7 @@ impl Generator {
         let shard_id = self.shape.config.shard_id;
         if self.rng.chance(2) {
             // Any position of the log, or beyond it, or another shard's.
-            let lsn = self.rng.between(1, state.last_lsn().0 + 3);
+            let lsn = self.rng.between(1, state.last_lsn().0.saturating_add(3));
             let shard_id = shard_id ^ u64::from(self.rng.chance(20));
             let id = (u128::from(shard_id) << 64) | u128::from(lsn);
             return (ReservationId(id), HolderId(1), true);
@@ -469,7 +469,7 @@ impl Generator {
             }
         }
         if self.rng.chance(4) {
-            choice.1 = HolderId(choice.1.0 + 1);
+            choice.1 = HolderId(choice.1.0.wrapping_add(1).max(1));
         }
         choice
     }

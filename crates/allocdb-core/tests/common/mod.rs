@@ -86,7 +86,13 @@ impl Rng {
 
     /// From `least` through `greatest`.
     pub(crate) fn between(&mut self, least: u64, greatest: u64) -> u64 {
-        least + self.below(greatest - least + 1)
+        let width = (greatest - least).wrapping_add(1);
+        least
+            + if width == 0 {
+                self.next()
+            } else {
+                self.below(width)
+            }
     }
 
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
