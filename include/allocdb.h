@@ -130,18 +130,17 @@
  *     E_STRUCT_SIZE               position, struct_size, the library's size
  *     E_BUFFER_TOO_SMALL          position, capacity, needed
  *     E_OVERLAP                   the two positions
- *     E_MALFORMED                 index of the command or message; allocdb_call: its offset
+ *     E_MALFORMED                 index of the command; allocdb_call: index, offset
  *     E_COMMAND_TOO_LARGE         value, bound
  *     E_BUNDLE_TOO_LARGE          index, ids, max_bundle_len
  *     E_DUPLICATE_RESOURCE        index, lo and hi of the resource
  *     E_TTL_OUT_OF_RANGE          index, ttl_slots, max_ttl_slots
  *     E_SLOT_OVERFLOW, _LEAP      slot, greatest slot allowed
- *     E_OPERATION_EXPIRED         index, the commit's slot, valid_until_slot
+ *     E_OPERATION_EXPIRED         index, valid_until_slot, the commit's slot
  *     E_VALID_UNTIL_OUT_OF_RANGE  index, valid_until_slot, greatest allowed
  *     E_OPERATION_CONFLICT        index, lsn of the first command
  *     E_OPERATION_TABLE_FULL      index, max_operations, operation_window_slots
- *     E_OVERLOADED                max_queue; or index, and the table that has no place
- *                                 (0 resources, 1 reservations, 2 operations)
+ *     E_OVERLOADED                max_queue where the queue was full, 0 where a table was
  *     E_LOCKED                    the owner's process id, 0 if it is not known
  *     E_CORRUPT                   offset, the log position expected there
  *     E_CONFIG_MISMATCH           value given, value stored (their low 64 bits)
@@ -149,6 +148,8 @@
  *     E_NO_MEMORY                 bytes asked for
  *     E_UNSUPPORTED_FS            the file system's magic number (statfs)
  *     FENCE_NOT_APPLIED           required_lsn, last applied
+ *
+ *     In allocdb_call, for a message that is refused: index, offset, then the words behind the index.
  *
  *     os_errno is set with E_IO, E_DIRECTORY_NOT_FOUND, E_STORAGE_FULL, E_STORAGE_FAILURE, E_HALTED.
  */
@@ -1871,7 +1872,7 @@ allocdb_status allocdb_reclaim(struct allocdb *db,
  * together or not at all is a bundle.
  *
  * A command that its form or the configuration rules out refuses the whole submission before
- * anything happens, and error->detail[0] is its index. What depends on state (a conflict, a full
+ * anything happens, and error->detail\[0\] is its index. What depends on state (a conflict, a full
  * table, an expired operation) is in the status of that command's outcome, and the call returns
  * ALLOCDB_OK: look at each outcome's status, then at its code.
  *
