@@ -41,8 +41,8 @@
  *
  * A resource is AVAILABLE, RESERVED (until a deadline), CONFIRMED (until released or revoked) or
  * REVOKING (its holder lost it, nobody has it yet). A reservation holds one resource or a bundle of
- * them, all or none. Ids are 128 bits wide and chosen by the caller, but for the reservation's: that
- * one the database makes, it grows with every reservation, and is the fencing token to show to
+ * them, all or none. Ids are 128 bits wide and chosen by the caller, but for the reservation's:
+ * that one the database makes, it grows with every reservation, and is the fencing token to show to
  * outside systems. An id of all zeros is never one.
  *
  * What a call acknowledged is on the disk (options.sync), and survives the crash of the process, of
@@ -102,10 +102,11 @@
  *
  * RETRIES
  *
- * Every command carries an allocdb_operation: the name by which a retry is known. The same operation
- * with the same command, within operation_window_slots, is answered with the first outcome, its lsn,
- * and from_retry_cache = 1; with another command it is ALLOCDB_E_OPERATION_CONFLICT. Make it once
- * (allocdb_operation_new), keep it until the outcome is known, and repeat it as it is.
+ * Every command carries an allocdb_operation: the name by which a retry is known. The same
+ * operation with the same command, within operation_window_slots, is answered with the first
+ * outcome, its lsn, and from_retry_cache = 1; with another command it is
+ * ALLOCDB_E_OPERATION_CONFLICT. Make it once (allocdb_operation_new), keep it until the outcome is
+ * known, and repeat it as it is.
  *
  * valid_until_slot makes that hold for ever: past it the command is not executed any more, but
  * ALLOCDB_E_OPERATION_EXPIRED, unless it is still remembered. allocdb_operation_new always sets it.
@@ -149,9 +150,11 @@
  *     E_UNSUPPORTED_FS            the file system's magic number (statfs)
  *     FENCE_NOT_APPLIED           required_lsn, last applied
  *
- *     In allocdb_call, for a message that is refused: index, offset, then the words behind the index.
+ *     In allocdb_call, for a message that is refused: index, offset, then the words behind the
+ *     index.
  *
- *     os_errno is set with E_IO, E_DIRECTORY_NOT_FOUND, E_STORAGE_FULL, E_STORAGE_FAILURE, E_HALTED.
+ *     os_errno is set with E_IO, E_DIRECTORY_NOT_FOUND, E_STORAGE_FULL, E_STORAGE_FAILURE,
+ *     E_HALTED.
  */
 
 
@@ -732,8 +735,8 @@ typedef void (*allocdb_log_function)(void *context,
  * allocdb_options_init, or with `allocdb_options options = {.struct_size = sizeof options};`.
  *
  * The first group is stored with the data when the database is created. When one is reopened, 0
- * means "as stored", and another value than the stored one is ALLOCDB_E_CONFIG_MISMATCH. The second
- * group is of this opening alone.
+ * means "as stored", and another value than the stored one is ALLOCDB_E_CONFIG_MISMATCH. The
+ * second group is of this opening alone.
  */
 typedef struct allocdb_options {
     /**
@@ -1438,8 +1441,8 @@ allocdb_status allocdb_memory_bound(const struct allocdb_options *options,
  * @param error     Output; NULL or the caller's.
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID (an argument, or an option: the message names field, value
  *         and bounds); ALLOCDB_E_STRUCT_SIZE; ALLOCDB_E_OVERLAP; ALLOCDB_E_REENTRANT;
- *         ALLOCDB_E_IO (permission, too many open files, ...: see os_errno); ALLOCDB_E_LOCKED (open
- *         in this or another process: detail[0] is its pid); ALLOCDB_E_DIRECTORY_NOT_FOUND;
+ *         ALLOCDB_E_IO (permission, too many open files, ...: see os_errno); ALLOCDB_E_LOCKED
+ *         (open in this or another process: detail[0] is its pid); ALLOCDB_E_DIRECTORY_NOT_FOUND;
  *         ALLOCDB_E_NOT_A_DATABASE (a file, or foreign content); ALLOCDB_E_CORRUPT;
  *         ALLOCDB_E_CONFIG_MISMATCH; ALLOCDB_E_VERSION; ALLOCDB_E_NO_MEMORY;
  *         ALLOCDB_E_UNSUPPORTED_FS; ALLOCDB_E_EXISTS; ALLOCDB_E_STORAGE_FULL;
@@ -1466,8 +1469,8 @@ allocdb_status allocdb_open(const char *directory,
  * @param db In and output: the address of the caller's variable. NULL, or a variable that holds
  *           NULL, or a handle that is closed already: nothing to do, ALLOCDB_OK.
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID (not a handle); ALLOCDB_E_REENTRANT (the variable is left
- *         as it is); ALLOCDB_E_STORAGE_FAILURE (the last write failed: closed all the same, what was
- *         acknowledged stays); ALLOCDB_E_PANIC (closed all the same).
+ *         as it is); ALLOCDB_E_STORAGE_FAILURE (the last write failed: closed all the same, what
+ *         was acknowledged stays); ALLOCDB_E_PANIC (closed all the same).
  *
  * Threads: any; of several that close at once through one variable, one does it. Forks: in a child
  * it frees the memory and touches no file. Callbacks: not from the log callback. Since 0.1.0.
@@ -1881,8 +1884,8 @@ allocdb_status allocdb_reclaim(struct allocdb *db,
  * @param commands Input; not NULL unless count is 0: count commands. The caller's; read during the
  *                 call only.
  * @param count    Input: how many; at most max_batch_commands. 0 does nothing.
- * @param outcomes Output; not NULL unless count is 0: count outcomes, in the order of the commands.
- *                 Zero on failure: look at what the call returned first.
+ * @param outcomes Output; not NULL unless count is 0: count outcomes, in the order of the
+ *                 commands. Zero on failure: look at what the call returned first.
  * @param error    Output; NULL or the caller's.
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
  *         ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED (a zero id, an unknown kind, a field that the
@@ -1944,9 +1947,9 @@ allocdb_status allocdb_tick(struct allocdb *db,
  *
  * Consecutive commands are one commit, or several where they exceed the bounds of one; a read sees
  * the commands before it. Each response has its own status: a later commit's failure never hides
- * earlier outcomes, and the call then returns ALLOCDB_OK. All messages are checked before the first
- * is carried out; one that is malformed, or that the configuration rules out, refuses the call
- * whole: error->detail[0] is its index, detail[1] its offset.
+ * earlier outcomes, and the call then returns ALLOCDB_OK. All messages are checked before the
+ * first is carried out; one that is malformed, or that the configuration rules out, refuses the
+ * call whole: error->detail[0] is its index, detail[1] its offset.
  *
  * @param db           Input; not NULL.
  * @param request      Input; not NULL unless request_len is 0. Read during the call only; must not
@@ -1955,8 +1958,8 @@ allocdb_status allocdb_tick(struct allocdb *db,
  * @param response     Output; not NULL unless response_cap is 0.
  * @param response_cap Bytes of response. With less than allocdb_response_bound says nothing is
  *                     carried out.
- * @param response_len Output; not NULL: bytes written; on ALLOCDB_E_BUFFER_TOO_SMALL bytes needed; 0
- *                     on every other failure.
+ * @param response_len Output; not NULL: bytes written; on ALLOCDB_E_BUFFER_TOO_SMALL bytes needed;
+ *                     0 on every other failure.
  * @param error        Output; NULL or the caller's.
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_BUFFER_TOO_SMALL; ALLOCDB_E_OVERLAP;
  *         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED;
@@ -2027,8 +2030,8 @@ allocdb_status allocdb_get_resource(struct allocdb *db,
 /**
  * Looks a reservation up, with the resources that it holds.
  *
- * While it lives all its resources can be read, in the order of the reserve; afterwards their count
- * and the first one.
+ * While it lives all its resources can be read, in the order of the reserve; afterwards their
+ * count and the first one.
  *
  * @param db             Input; not NULL.
  * @param required_lsn   Input: as in allocdb_get_resource; 0 for any.
@@ -2037,14 +2040,14 @@ allocdb_status allocdb_get_resource(struct allocdb *db,
  * @param resource_ids   Output; NULL if capacity is 0: room for capacity ids. Zero on failure.
  * @param capacity       How many ids fit. 0: the ids are not wanted.
  * @param count          Output; NULL only if capacity is 0: how many ids there are; of them
- *                       written. On ALLOCDB_E_BUFFER_TOO_SMALL how many are needed; 0 on every other
- *                       failure.
+ *                       written. On ALLOCDB_E_BUFFER_TOO_SMALL how many are needed; 0 on every
+ *                       other failure.
  * @param error          Output; NULL or the caller's.
  * @return ALLOCDB_OK; ALLOCDB_ID_NOT_FOUND (none with this id, or not yet); ALLOCDB_RETIRED (it
  *         ended and is forgotten); ALLOCDB_FENCE_NOT_APPLIED; ALLOCDB_E_INVALID;
  *         ALLOCDB_E_BUFFER_TOO_SMALL (capacity is neither 0 nor enough); ALLOCDB_E_OVERLAP;
- *         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED (a zero id);
- *         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+ *         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED (a zero
+ *         id); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
  *
  * Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
  * Since 0.1.0.
@@ -2069,9 +2072,9 @@ allocdb_status allocdb_get_reservation(struct allocdb *db,
  * @param outcome      Output; not NULL: the outcome that the command got. Zero on failure.
  * @param error        Output; NULL or the caller's.
  * @return ALLOCDB_OK; ALLOCDB_ID_NOT_FOUND (never committed, or longer ago than
- *         operation_window_slots); ALLOCDB_FENCE_NOT_APPLIED; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP;
- *         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED (a zero id);
- *         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+ *         operation_window_slots); ALLOCDB_FENCE_NOT_APPLIED; ALLOCDB_E_INVALID;
+ *         ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT;
+ *         ALLOCDB_E_MALFORMED (a zero id); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
  *
  * Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
  * Since 0.1.0.
@@ -2092,8 +2095,8 @@ allocdb_status allocdb_get_operation(struct allocdb *db,
  *
  * @param db       Input; not NULL.
  * @param filter   Input; NULL for all.
- * @param cursor   In and output; not NULL: 0 to begin; where the next page begins, 0 when done. Left
- *                 as it is on failure.
+ * @param cursor   In and output; not NULL: 0 to begin; where the next page begins, 0 when done.
+ *                 Left as it is on failure.
  * @param rows     Output; not NULL: room for capacity rows. Zero on failure.
  * @param capacity How many rows fit; at least 1.
  * @param count    Output; not NULL: how many were written. 0 on failure.
@@ -2118,8 +2121,8 @@ allocdb_status allocdb_list_resources(struct allocdb *db,
  *
  * @param db       Input; not NULL.
  * @param filter   Input; NULL for all.
- * @param cursor   In and output; not NULL: 0 to begin; where the next page begins, 0 when done. Left
- *                 as it is on failure.
+ * @param cursor   In and output; not NULL: 0 to begin; where the next page begins, 0 when done.
+ *                 Left as it is on failure.
  * @param rows     Output; not NULL: room for capacity rows. Zero on failure.
  * @param capacity How many rows fit; at least 1.
  * @param count    Output; not NULL: how many were written. 0 on failure.
@@ -2147,9 +2150,9 @@ allocdb_status allocdb_list_reservations(struct allocdb *db,
  * @param db    Input; not NULL.
  * @param error Output; NULL or the caller's.
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT;
- *         ALLOCDB_E_OVERLOADED; ALLOCDB_E_STORAGE_FULL or ALLOCDB_E_IO (given up, the database goes
- *         on as if it had not been tried); ALLOCDB_E_READ_ONLY; ALLOCDB_E_STORAGE_FAILURE (the
- *         engine has halted); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+ *         ALLOCDB_E_OVERLOADED; ALLOCDB_E_STORAGE_FULL or ALLOCDB_E_IO (given up, the database
+ *         goes on as if it had not been tried); ALLOCDB_E_READ_ONLY; ALLOCDB_E_STORAGE_FAILURE
+ *         (the engine has halted); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
  *
  * Commits are held for a part of the time: see allocdb_health.checkpoint_stall_ns.
  *

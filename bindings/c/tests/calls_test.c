@@ -58,19 +58,22 @@ static void a_seat_is_reserved_confirmed_and_released(void)
     allocdb_id ids[8], id;
     size_t count = 99;
 
-    CHECK_STATUS(ALLOCDB_OK, allocdb_create_resource(db, 10, next_operation(), id_of(1), &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_create_resource(db, 10, next_operation(), id_of(1), &outcome, &error));
     CHECK_EQUAL(ALLOCDB_DONE, outcome.code);
     CHECK_EQUAL(1, outcome.lsn);
     CHECK_EQUAL(ALLOCDB_NO_INDEX, outcome.failed_index);
     CHECK_ZERO(error);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, 11, next_operation(), id_of(1), id_of(7), 5, &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, 11, next_operation(), id_of(1), id_of(7), 5,
+                                             &outcome, &error));
     CHECK_EQUAL(ALLOCDB_DONE, outcome.code);
     CHECK_EQUAL(16, outcome.deadline_slot);
     CHECK_EQUAL(2, outcome.reservation_id.lo);
     CHECK_EQUAL(0, outcome.from_retry_cache);
     id = outcome.reservation_id;
     /* The loser's answer is as definite as the winner's. */
-    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, 11, next_operation(), id_of(1), id_of(8), 5, &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, 11, next_operation(), id_of(1), id_of(8), 5,
+                                             &outcome, &error));
     CHECK_EQUAL(ALLOCDB_RESOURCE_BUSY, outcome.code);
     CHECK_EQUAL(0, outcome.failed_index);
 
@@ -78,25 +81,32 @@ static void a_seat_is_reserved_confirmed_and_released(void)
     CHECK_EQUAL(ALLOCDB_RESOURCE_STATE_RESERVED, seat.state);
     CHECK_EQUAL(7, seat.holder_id.lo);
     CHECK_EQUAL(id.lo, seat.reservation_id.lo);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_extend(db, 12, next_operation(), id, id_of(7), 20, &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_extend(db, 12, next_operation(), id, id_of(7), 20, &outcome, &error));
     CHECK_EQUAL(32, outcome.deadline_slot);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_confirm(db, 13, next_operation(), id, id_of(8), &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_confirm(db, 13, next_operation(), id, id_of(8), &outcome, &error));
     CHECK_EQUAL(ALLOCDB_HOLDER_MISMATCH, outcome.code);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_confirm(db, 13, next_operation(), id, id_of(7), &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_confirm(db, 13, next_operation(), id, id_of(7), &outcome, &error));
     CHECK_EQUAL(ALLOCDB_DONE, outcome.code);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_get_reservation(db, 0, id, &reservation, ids, 8, &count, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_get_reservation(db, 0, id, &reservation, ids, 8, &count, &error));
     CHECK_EQUAL(ALLOCDB_RESERVATION_STATE_CONFIRMED, reservation.state);
     CHECK_EQUAL(1, count);
     CHECK_EQUAL(1, ids[0].lo);
     CHECK_EQUAL(1, reservation.first_resource_id.lo);
     CHECK_EQUAL(2, reservation.created_lsn);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_release(db, 14, next_operation(), id, id_of(7), &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_release(db, 14, next_operation(), id, id_of(7), &outcome, &error));
     CHECK_EQUAL(ALLOCDB_DONE, outcome.code);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_get_reservation(db, 0, id, &reservation, NULL, 0, NULL, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_get_reservation(db, 0, id, &reservation, NULL, 0, NULL, &error));
     CHECK_EQUAL(ALLOCDB_RESERVATION_STATE_RELEASED, reservation.state);
     CHECK_EQUAL(outcome.lsn, reservation.ended_lsn);
     CHECK(reservation.retire_after_slot > 14);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_delete_resource(db, 15, next_operation(), id_of(1), &outcome, NULL));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_delete_resource(db, 15, next_operation(), id_of(1), &outcome, NULL));
     CHECK_EQUAL(ALLOCDB_DONE, outcome.code);
     CHECK_STATUS(ALLOCDB_ID_NOT_FOUND, allocdb_get_resource(db, 0, id_of(1), &seat, NULL));
     CHECK_ZERO(seat);
@@ -113,20 +123,27 @@ static void a_bundle_is_taken_whole_or_not_at_all(void)
     size_t count;
 
     for (uint64_t i = 1; i <= 3; i++)
-        CHECK_STATUS(ALLOCDB_OK, allocdb_create_resource(db, 1, next_operation(), id_of(i), &outcome, NULL));
-    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve_bundle(db, 1, next_operation(), wanted, 3, id_of(9), 10, &outcome, NULL));
+        CHECK_STATUS(ALLOCDB_OK,
+                     allocdb_create_resource(db, 1, next_operation(), id_of(i), &outcome, NULL));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve_bundle(db, 1, next_operation(), wanted, 3, id_of(9),
+                                                    10, &outcome, NULL));
     CHECK_EQUAL(ALLOCDB_DONE, outcome.code);
     allocdb_id id = outcome.reservation_id;
-    CHECK_STATUS(ALLOCDB_OK, allocdb_get_reservation(db, 0, id, &reservation, ids, 3, &count, NULL));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_get_reservation(db, 0, id, &reservation, ids, 3, &count, NULL));
     CHECK_EQUAL(3, count);
     CHECK(ids[0].lo == 3 && ids[1].lo == 1 && ids[2].lo == 2);
-    CHECK_STATUS(ALLOCDB_E_BUFFER_TOO_SMALL, allocdb_get_reservation(db, 0, id, &reservation, few, 2, &count, NULL));
+    CHECK_STATUS(ALLOCDB_E_BUFFER_TOO_SMALL,
+                 allocdb_get_reservation(db, 0, id, &reservation, few, 2, &count, NULL));
     CHECK_EQUAL(3, count);
     CHECK_ZERO(few);
     CHECK_ZERO(reservation);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_release(db, 2, next_operation(), id, id_of(9), &outcome, NULL));
-    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, 2, next_operation(), id_of(2), id_of(9), 10, &outcome, NULL));
-    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve_bundle(db, 2, next_operation(), wanted, 3, id_of(9), 10, &outcome, NULL));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_release(db, 2, next_operation(), id, id_of(9), &outcome, NULL));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_reserve(db, 2, next_operation(), id_of(2), id_of(9), 10, &outcome, NULL));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve_bundle(db, 2, next_operation(), wanted, 3, id_of(9),
+                                                    10, &outcome, NULL));
     CHECK_EQUAL(ALLOCDB_RESOURCE_BUSY, outcome.code);
     CHECK_EQUAL(2, outcome.failed_index);
     allocdb_close(&db);
@@ -242,7 +259,8 @@ static void time_frees_only_what_tick_or_traffic_expires(void)
     CHECK_EQUAL(5, tick.slot);
     CHECK_EQUAL(7, tick.lsn);
     /* A commit expires the rest by itself. */
-    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, 5, next_operation(), id_of(3), id_of(8), 4, &outcome, NULL));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_reserve(db, 5, next_operation(), id_of(3), id_of(8), 4, &outcome, NULL));
     CHECK_EQUAL(ALLOCDB_DONE, outcome.code);
     allocdb_close(&db);
 }
@@ -260,7 +278,8 @@ static void listings_show_each_row_once(void)
     for (uint64_t i = 1; i <= 10; i++) {
         (void)!allocdb_create_resource(db, 1, next_operation(), id_of(i), &outcome, NULL);
         if (i > 7)
-            (void)!allocdb_reserve(db, 1, next_operation(), id_of(i), id_of(i % 2 + 1), 4, &outcome, NULL);
+            (void)!allocdb_reserve(db, 1, next_operation(), id_of(i), id_of(i % 2 + 1), 4, &outcome,
+                                   NULL);
     }
     do {
         CHECK_STATUS(ALLOCDB_OK, allocdb_list_resources(db, NULL, &cursor, rows, 4, &count, NULL));
@@ -272,7 +291,8 @@ static void listings_show_each_row_once(void)
     CHECK_EQUAL(0x7FE, seen);
     total = 0;
     do {
-        CHECK_STATUS(ALLOCDB_OK, allocdb_list_resources(db, &filter, &cursor, rows, 4, &count, NULL));
+        CHECK_STATUS(ALLOCDB_OK,
+                     allocdb_list_resources(db, &filter, &cursor, rows, 4, &count, NULL));
         total += count;
     } while (cursor != 0);
     CHECK_EQUAL(3, total);
@@ -280,7 +300,8 @@ static void listings_show_each_row_once(void)
     filter.holder_id = id_of(2);
     total = 0;
     do {
-        CHECK_STATUS(ALLOCDB_OK, allocdb_list_reservations(db, &filter, &cursor, held, 8, &count, NULL));
+        CHECK_STATUS(ALLOCDB_OK,
+                     allocdb_list_reservations(db, &filter, &cursor, held, 8, &count, NULL));
         total += count;
     } while (cursor != 0);
     CHECK_EQUAL(1, total);
@@ -338,8 +359,10 @@ static void slots_are_those_of_the_system_clock(void)
 
     CHECK(now > UINT64_C(17000000000));
     CHECK(operation.valid_until_slot >= now + 299 && operation.valid_until_slot <= now + 301);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_create_resource(db, ALLOCDB_SLOT_NOW, operation, id_of(1), &outcome, NULL));
-    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, ALLOCDB_SLOT_NOW, allocdb_operation_new(db), id_of(1), id_of(2), 600, &outcome, NULL));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_create_resource(db, ALLOCDB_SLOT_NOW, operation, id_of(1),
+                                                     &outcome, NULL));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, ALLOCDB_SLOT_NOW, allocdb_operation_new(db),
+                                             id_of(1), id_of(2), 600, &outcome, NULL));
     CHECK(outcome.deadline_slot >= now + 600 && outcome.deadline_slot <= now + 610);
     CHECK_EQUAL(0, allocdb_slot_now(NULL));
     allocdb_close(&db);
@@ -404,7 +427,8 @@ static void bytes_are_answered_with_bytes(void)
     CHECK_STATUS(ALLOCDB_OK, allocdb_response_bound(db, request, 128, &bound, &error));
     CHECK_EQUAL(144, bound);
     /* A byte too few: nothing is carried out, and the need is told. */
-    CHECK_STATUS(ALLOCDB_E_BUFFER_TOO_SMALL, allocdb_call(db, request, 128, response, bound - 1, &len, &error));
+    CHECK_STATUS(ALLOCDB_E_BUFFER_TOO_SMALL,
+                 allocdb_call(db, request, 128, response, bound - 1, &len, &error));
     CHECK_EQUAL(144, len);
     CHECK_EQUAL(143, error.detail[1]);
     CHECK_EQUAL(144, error.detail[2]);
@@ -419,7 +443,8 @@ static void bytes_are_answered_with_bytes(void)
     CHECK_STATUS(ALLOCDB_OK, allocdb_call(db, NULL, 0, NULL, 0, &len, &error));
     CHECK_EQUAL(0, len);
     request[64 + 7] = 1;
-    CHECK_STATUS(ALLOCDB_E_MALFORMED, allocdb_call(db, request, 128, response, sizeof response, &len, &error));
+    CHECK_STATUS(ALLOCDB_E_MALFORMED,
+                 allocdb_call(db, request, 128, response, sizeof response, &len, &error));
     CHECK_EQUAL(1, error.detail[0]);
     CHECK_EQUAL(64 + 6, error.detail[1]);
     CHECK_EQUAL(0, len);
@@ -465,7 +490,8 @@ static void log_lines_are_pushed_and_pulled(void)
     CHECK_EQUAL(0, dropped);
     CHECK_STATUS(ALLOCDB_OK, allocdb_log_read(db, text, sizeof text, &len, NULL, NULL));
     CHECK_EQUAL(0, len);
-    CHECK_STATUS(ALLOCDB_E_BUFFER_TOO_SMALL, allocdb_log_read(db, text, 100, &len, &dropped, &error));
+    CHECK_STATUS(ALLOCDB_E_BUFFER_TOO_SMALL,
+                 allocdb_log_read(db, text, 100, &len, &dropped, &error));
     CHECK_EQUAL(ALLOCDB_LOG_TEXT_MIN, len);
     allocdb_close(&db);
 }

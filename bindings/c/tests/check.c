@@ -180,8 +180,8 @@ int descriptor_of(const char *path)
     if (stat(path, &wanted) != 0)
         return -1;
     for (int fd = 3; fd < 256; fd++)
-        if (fstat(fd, &found) == 0 && found.st_dev == wanted.st_dev
-            && found.st_ino == wanted.st_ino)
+        if (fstat(fd, &found) == 0 && found.st_dev == wanted.st_dev &&
+            found.st_ino == wanted.st_ino)
             return fd;
     return -1;
 }

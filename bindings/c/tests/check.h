@@ -28,7 +28,10 @@ struct test {
     const char *name;
     void (*run)(void);
 };
-#define TEST(function) {#function, function}
+#define TEST(function)                                                                             \
+    {                                                                                              \
+#function, function                                                                        \
+    }
 #define RUN_TESTS(tests) run_tests(tests, sizeof(tests) / sizeof((tests)[0]))
 
 int run_tests(const struct test *tests, size_t count);

@@ -16,15 +16,6 @@ static allocdb_error error;
 
 static void null_is_named_with_its_position(void)
 {
-    allocdb_resource row;
-    allocdb_reservation reservation;
-    allocdb_id ids[2];
-    allocdb_tick_result tick;
-    uint64_t cursor = 0, dropped;
-    size_t count = 7;
-    char text[1024];
-    uint8_t bytes[64];
-
     CHECK_STATUS(ALLOCDB_E_INVALID,
                  allocdb_create_resource(NULL, 1, next_operation(), id_of(1), &outcome, &error));
     CHECK_EQUAL(1, error.detail[0]);
@@ -34,8 +25,8 @@ static void null_is_named_with_its_position(void)
                  allocdb_create_resource(db, 1, next_operation(), id_of(1), NULL, &error));
     CHECK_EQUAL(5, error.detail[0]);
     CHECK_SAYS(error, "outcome is NULL");
-    CHECK_STATUS(ALLOCDB_E_INVALID, allocdb_reserve(db, 1, next_operation(), id_of(1), id_of(1), 1,
-                                                    NULL, &error));
+    CHECK_STATUS(ALLOCDB_E_INVALID,
+                 allocdb_reserve(db, 1, next_operation(), id_of(1), id_of(1), 1, NULL, &error));
     CHECK_EQUAL(7, error.detail[0]);
     CHECK_STATUS(ALLOCDB_E_INVALID,
                  allocdb_confirm(db, 1, next_operation(), id_of(1), id_of(1), NULL, &error));
@@ -46,6 +37,19 @@ static void null_is_named_with_its_position(void)
     CHECK_SAYS(error, "resource_ids is NULL");
     CHECK_STATUS(ALLOCDB_E_INVALID, allocdb_submit(db, 1, NULL, 3, &outcome, &error));
     CHECK_SAYS(error, "commands is NULL");
+}
+
+static void null_is_named_in_reads_too(void)
+{
+    allocdb_resource row;
+    allocdb_reservation reservation;
+    allocdb_id ids[2];
+    allocdb_tick_result tick;
+    uint64_t cursor = 0, dropped;
+    size_t count = 7;
+    char text[1024];
+    uint8_t bytes[64];
+
     CHECK_STATUS(ALLOCDB_E_INVALID, allocdb_tick(db, 1, 1, NULL, &error));
     CHECK_STATUS(ALLOCDB_E_INVALID, allocdb_tick(NULL, 1, 1, &tick, NULL));
     CHECK_STATUS(ALLOCDB_E_INVALID, allocdb_get_resource(db, 0, id_of(1), NULL, &error));
@@ -191,22 +195,19 @@ static void memory_that_overlaps_is_refused(void)
     size_t len;
 
     memset(&shared, 0, sizeof shared);
-    CHECK_STATUS(ALLOCDB_E_OVERLAP,
-                 allocdb_create_resource(db, 1, next_operation(), id_of(1), &shared.outcome,
-                                         &shared.error));
+    CHECK_STATUS(ALLOCDB_E_OVERLAP, allocdb_create_resource(db, 1, next_operation(), id_of(1),
+                                                            &shared.outcome, &shared.error));
     CHECK_EQUAL(5, shared.error.detail[0]);
     CHECK_EQUAL(6, shared.error.detail[1]);
-    CHECK_STATUS(ALLOCDB_E_OVERLAP,
-                 allocdb_reserve_bundle(db, 1, next_operation(), shared.ids, 4, id_of(1), 1,
-                                        &shared.outcome, &error));
+    CHECK_STATUS(ALLOCDB_E_OVERLAP, allocdb_reserve_bundle(db, 1, next_operation(), shared.ids, 4,
+                                                           id_of(1), 1, &shared.outcome, &error));
     CHECK_SAYS(error, "outcome and resource_ids overlap");
     CHECK_STATUS(ALLOCDB_E_OVERLAP,
                  allocdb_submit(db, 1, &shared.command, 1, &shared.outcome, &error));
     CHECK_STATUS(ALLOCDB_E_OVERLAP,
                  allocdb_call(db, shared.bytes, 100, shared.bytes + 99, 100, &len, &error));
-    CHECK_STATUS(ALLOCDB_E_OVERLAP,
-                 allocdb_call(db, shared.bytes, 8, shared.bytes + 16, 100,
-                              (size_t *)(void *)(shared.bytes + 104), &error));
+    CHECK_STATUS(ALLOCDB_E_OVERLAP, allocdb_call(db, shared.bytes, 8, shared.bytes + 16, 100,
+                                                 (size_t *)(void *)(shared.bytes + 104), &error));
     allocdb_command command = {.kind = ALLOCDB_COMMAND_RESERVE, .id_count = 2, .ids = shared.ids};
     CHECK_STATUS(ALLOCDB_E_OVERLAP, allocdb_submit(db, 1, &command, 1, &shared.outcome, &error));
     CHECK_SAYS(error, "a command's ids");
@@ -217,8 +218,7 @@ static void a_length_beyond_memory_is_refused(void)
     uint8_t byte = 0;
     size_t len = 5;
 
-    CHECK_STATUS(ALLOCDB_E_INVALID,
-                 allocdb_call(db, &byte, SIZE_MAX, NULL, 0, &len, &error));
+    CHECK_STATUS(ALLOCDB_E_INVALID, allocdb_call(db, &byte, SIZE_MAX, NULL, 0, &len, &error));
     CHECK_SAYS(error, "longer than memory");
     CHECK_EQUAL(0, len);
     allocdb_command command = {0};
@@ -253,11 +253,11 @@ static void zero_is_never_an_id(void)
     CHECK_STATUS(ALLOCDB_E_MALFORMED,
                  allocdb_create_resource(db, 1, next_operation(), zero, &outcome, &error));
     CHECK_SAYS(error, "resource_id");
-    CHECK_STATUS(ALLOCDB_E_MALFORMED, allocdb_reserve(db, 1, next_operation(), id_of(1), zero, 5,
-                                                      &outcome, &error));
+    CHECK_STATUS(ALLOCDB_E_MALFORMED,
+                 allocdb_reserve(db, 1, next_operation(), id_of(1), zero, 5, &outcome, &error));
     CHECK_SAYS(error, "holder_id");
-    CHECK_STATUS(ALLOCDB_E_MALFORMED, allocdb_reserve(db, 1, next_operation(), zero, id_of(1), 5,
-                                                      &outcome, &error));
+    CHECK_STATUS(ALLOCDB_E_MALFORMED,
+                 allocdb_reserve(db, 1, next_operation(), zero, id_of(1), 5, &outcome, &error));
     CHECK_STATUS(ALLOCDB_E_MALFORMED,
                  allocdb_confirm(db, 1, next_operation(), zero, id_of(1), &outcome, &error));
     CHECK_SAYS(error, "reservation_id");
@@ -293,17 +293,25 @@ static void a_malformed_command_refuses_its_batch(void)
         {{.kind = 0}, "kind"},
         {{.kind = ALLOCDB_COMMAND_EXPIRE_DUE}, "kind"},
         {{.kind = 77}, "kind"},
-        {{.kind = ALLOCDB_COMMAND_CREATE_RESOURCE, .target_id = {1, 0}, .ttl_slots = 1}, "ttl_slots"},
+        {{.kind = ALLOCDB_COMMAND_CREATE_RESOURCE, .target_id = {1, 0}, .ttl_slots = 1},
+         "ttl_slots"},
         {{.kind = ALLOCDB_COMMAND_CREATE_RESOURCE, .target_id = {1, 0}, .holder_id = {1, 0}},
          "holder_id"},
         {{.kind = ALLOCDB_COMMAND_CREATE_RESOURCE, .target_id = {1, 0}, .reserved = {0, 1}},
          "reserved"},
-        {{.kind = ALLOCDB_COMMAND_CONFIRM, .target_id = {1, 0}, .holder_id = {1, 0}, .ids = ids,
+        {{.kind = ALLOCDB_COMMAND_CONFIRM,
+          .target_id = {1, 0},
+          .holder_id = {1, 0},
+          .ids = ids,
           .id_count = 2},
          "id_count"},
         {{.kind = ALLOCDB_COMMAND_CREATE_RESOURCE, .target_id = {1, 0}, .ids = ids}, "ids"},
-        {{.kind = ALLOCDB_COMMAND_RESERVE, .target_id = {1, 0}, .holder_id = {1, 0},
-          .ttl_slots = 1, .ids = ids, .id_count = 2},
+        {{.kind = ALLOCDB_COMMAND_RESERVE,
+          .target_id = {1, 0},
+          .holder_id = {1, 0},
+          .ttl_slots = 1,
+          .ids = ids,
+          .id_count = 2},
          "target_id"},
         {{.kind = ALLOCDB_COMMAND_RESERVE, .holder_id = {1, 0}, .ttl_slots = 1}, "resource_id"},
     };
@@ -366,8 +374,8 @@ static void calls_back(void *context, uint32_t level, const char *text, size_t t
     CHECK_STATUS(ALLOCDB_OK, allocdb_memory_bound(NULL, &bytes, &story));
     if (other == NULL)
         return;
-    CHECK_STATUS(ALLOCDB_E_REENTRANT, allocdb_create_resource(other, 1, next_operation(), id_of(1),
-                                                              &answer, &story));
+    CHECK_STATUS(ALLOCDB_E_REENTRANT,
+                 allocdb_create_resource(other, 1, next_operation(), id_of(1), &answer, &story));
     CHECK_SAYS(story, "callback");
     CHECK_STATUS(ALLOCDB_E_REENTRANT, allocdb_checkpoint(other, &story));
     CHECK_STATUS(ALLOCDB_E_REENTRANT, allocdb_close(&other));
@@ -461,7 +469,8 @@ static void closes_and_leaves(void *argument)
     CHECK_STATUS(ALLOCDB_OK, allocdb_close(&inherited));
 }
 
-/* The child's copies of the other threads' calls never end: closing there must not wait for them. */
+/* The child's copies of the other threads' calls never end: closing there must not wait for them.
+ */
 static void a_child_forked_amid_calls_can_close(void)
 {
     allocdb *busy = open_small();
@@ -501,6 +510,7 @@ int main(void)
 {
     static const struct test tests[] = {
         TEST(null_is_named_with_its_position),
+        TEST(null_is_named_in_reads_too),
         TEST(what_is_no_handle_is_told_so),
         TEST(a_pointer_that_is_not_aligned_is_refused),
         TEST(a_struct_size_that_is_none_is_refused),

@@ -24,8 +24,10 @@ static uint64_t last_lsn(allocdb *db)
 static void ttl_has_bounds(void)
 {
     allocdb *db = open_small();
-    allocdb_command command = {.kind = ALLOCDB_COMMAND_RESERVE, .target_id = {1, 0},
-                               .holder_id = {1, 0}, .ttl_slots = 1001};
+    allocdb_command command = {.kind = ALLOCDB_COMMAND_RESERVE,
+                               .target_id = {1, 0},
+                               .holder_id = {1, 0},
+                               .ttl_slots = 1001};
 
     CHECK_STATUS(ALLOCDB_E_TTL_OUT_OF_RANGE,
                  allocdb_reserve(db, 1, next_operation(), id_of(1), id_of(1), 0, &outcome, &error));
@@ -59,9 +61,9 @@ static void bundles_have_bounds(void)
                  allocdb_reserve_bundle(db, 1, next_operation(), many, (size_t)1 << 40, id_of(1), 5,
                                         (allocdb_outcome[1]){{0}}, &error));
     ids[4] = ids[2];
-    CHECK_STATUS(ALLOCDB_E_DUPLICATE_RESOURCE,
-                 allocdb_reserve_bundle(db, 1, next_operation(), ids, 8, id_of(1), 5, &outcome,
-                                        &error));
+    CHECK_STATUS(
+        ALLOCDB_E_DUPLICATE_RESOURCE,
+        allocdb_reserve_bundle(db, 1, next_operation(), ids, 8, id_of(1), 5, &outcome, &error));
     CHECK_EQUAL(3, error.detail[1]);
     CHECK_SAYS(error, "twice");
     CHECK_EQUAL(0, last_lsn(db));
@@ -94,8 +96,11 @@ static void batches_have_bounds(void)
     CHECK_STATUS(ALLOCDB_OK, allocdb_submit(db, 1, commands, COUNT - 1, outcomes, &error));
     for (int i = 0; i < 3; i++)
         commands[i] = (allocdb_command){.kind = ALLOCDB_COMMAND_RESERVE,
-                                        .operation_id = next_operation().id, .ids = ids,
-                                        .id_count = 1024, .holder_id = {1, 0}, .ttl_slots = 5};
+                                        .operation_id = next_operation().id,
+                                        .ids = ids,
+                                        .id_count = 1024,
+                                        .holder_id = {1, 0},
+                                        .ttl_slots = 5};
     CHECK_STATUS(ALLOCDB_E_COMMAND_TOO_LARGE, allocdb_submit(db, 1, commands, 3, outcomes, &error));
     CHECK_SAYS(error, "max_batch_bytes");
     CHECK_EQUAL(32 << 10, error.detail[1]);
@@ -117,10 +122,10 @@ static void slots_have_bounds(void)
     CHECK_EQUAL(UINT64_MAX - 1000, error.detail[1]);
     CHECK_SAYS(error, "slot is 18446744073709551615");
     CHECK_STATUS(ALLOCDB_E_SLOT_OVERFLOW, allocdb_tick(db, UINT64_MAX, 0, &tick, &error));
-    CHECK_STATUS(ALLOCDB_OK, allocdb_create_resource(db, 5000, next_operation(), id_of(1), &outcome,
-                                                     &error));
-    CHECK_STATUS(ALLOCDB_E_SLOT_LEAP, allocdb_create_resource(db, 50000, next_operation(), id_of(2),
-                                                              &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_create_resource(db, 5000, next_operation(), id_of(1), &outcome, &error));
+    CHECK_STATUS(ALLOCDB_E_SLOT_LEAP,
+                 allocdb_create_resource(db, 50000, next_operation(), id_of(2), &outcome, &error));
     CHECK_EQUAL(50000, error.detail[0]);
     CHECK(error.detail[1] >= 6000 && error.detail[1] < 7000);
     CHECK_SAYS(error, "max_slot_leap");
@@ -148,7 +153,8 @@ static void an_operation_runs_out(void)
     CHECK_EQUAL(111, error.detail[1]);
     CHECK_EQUAL(110, error.detail[2]);
     operation.valid_until_slot = 110;
-    CHECK_STATUS(ALLOCDB_OK, allocdb_create_resource(db, 10, operation, id_of(1), &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_create_resource(db, 10, operation, id_of(1), &outcome, &error));
     /* Remembered: the retry past its limit gets its answer. Forgotten: never executed again. */
     CHECK_STATUS(ALLOCDB_OK, allocdb_create_resource(db, 110, operation, id_of(1), &outcome, NULL));
     CHECK_EQUAL(1, outcome.from_retry_cache);
@@ -207,8 +213,8 @@ static void tables_have_bounds(void)
         CHECK_STATUS(ALLOCDB_OK,
                      allocdb_create_resource(db, 1, next_operation(), id_of(i), &outcome, &error));
     CHECK_EQUAL(ALLOCDB_RESOURCE_TABLE_FULL, outcome.code);
-    CHECK_STATUS(ALLOCDB_OK, allocdb_create_resource(db, 1, next_operation(), id_of(1), &outcome,
-                                                     &error));
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_create_resource(db, 1, next_operation(), id_of(1), &outcome, &error));
     CHECK_EQUAL(ALLOCDB_RESOURCE_EXISTS, outcome.code);
     for (uint64_t i = 1; i <= 2; i++)
         CHECK_STATUS(ALLOCDB_OK, allocdb_reserve(db, 1, next_operation(), id_of(i), id_of(1), 5,
@@ -280,8 +286,8 @@ static void *pushes(void *argument)
     while (!__atomic_load_n(&seen, __ATOMIC_ACQUIRE) && now_ns() < end) {
         allocdb_outcome answer;
         allocdb_error story;
-        allocdb_status status = allocdb_create_resource(crowded, 1, next_operation(), id_of(1),
-                                                        &answer, &story);
+        allocdb_status status =
+            allocdb_create_resource(crowded, 1, next_operation(), id_of(1), &answer, &story);
 
         if (status == ALLOCDB_E_OVERLOADED) {
             seen_error = story;

@@ -115,7 +115,11 @@ unsafe fn one(
     error: *mut allocdb_error,
     ids: Option<Memory>,
 ) -> allocdb_status {
-    let position = if ids.is_some() { 8 } else { outcome_position(command.kind) };
+    let position = if ids.is_some() {
+        8
+    } else {
+        outcome_position(command.kind)
+    };
     let ranges = [
         Memory::output(position, "outcome", outcome, 1),
         Memory::output(position + 1, "error", error, 1).or_null(),

@@ -88,8 +88,8 @@ impl Database {
 
 /// Random operation ids without a system call each: a random base, counted up.
 ///
-/// They are version 4 UUIDs to look at, so that none is taken for a packed name (version 8). Rejected:
-/// a draw for each id, at the price of a system call in front of every command.
+/// They are version 4 UUIDs to look at, so that none is taken for a packed name (version 8).
+/// Rejected: a draw for each id, at the price of a system call in front of every command.
 struct OperationIds {
     base: allocdb_id,
     count: AtomicU64,

@@ -97,7 +97,7 @@ impl Failure {
                 status,
                 os_errno: self.os_errno,
                 detail: self.detail,
-                message: self.message.bytes.map(|byte| byte as c_char),
+                message: self.message.bytes.map(|byte| c_char::from_ne_bytes([byte])),
             };
             // SAFETY: the caller of this function says so.
             unsafe { error.write(story) };
@@ -178,6 +178,10 @@ impl Write for Message {
         }
         self.bytes[self.len..self.len + end].copy_from_slice(&text.as_bytes()[..end]);
         self.len += end;
-        if end == text.len() { Ok(()) } else { Err(fmt::Error) }
+        if end == text.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
     }
 }

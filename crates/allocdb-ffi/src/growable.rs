@@ -22,7 +22,8 @@ pub(crate) unsafe trait Growable: Copy {
     const NAME: &'static str;
 }
 
-// SAFETY: numbers, a raw pointer and an optional function pointer, which is a number to the machine.
+// SAFETY: numbers, a raw pointer and an optional function pointer, which is a number to the
+// machine.
 unsafe impl Growable for allocdb_options {
     const NAME: &'static str = "allocdb_options";
 }
@@ -62,10 +63,7 @@ pub(crate) unsafe fn range<T: Growable>(
 ///
 /// # Safety
 /// At least 4 bytes at `at` are the caller's.
-unsafe fn size_of_callers<T: Growable>(
-    position: u32,
-    at: *const T,
-) -> Result<usize, Failure> {
+unsafe fn size_of_callers<T: Growable>(position: u32, at: *const T) -> Result<usize, Failure> {
     // SAFETY: the caller of this function says so.
     let size = unsafe { at.cast::<u32>().read() } as usize;
     if (SIZE_MIN..=SIZE_MAX).contains(&size) && size.is_multiple_of(8) {
@@ -75,7 +73,9 @@ unsafe fn size_of_callers<T: Growable>(
     Err(Failure::new(
         status::E_STRUCT_SIZE,
         [position.into(), size as u64, ours as u64, 0],
-        format_args!("{name}.struct_size is {size}, must be sizeof({name}), {ours} in this version"),
+        format_args!(
+            "{name}.struct_size is {size}, must be sizeof({name}), {ours} in this version"
+        ),
     ))
 }
 

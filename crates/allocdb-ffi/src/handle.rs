@@ -9,10 +9,10 @@
 //! | `next` | the list of all shells, never shortened |
 //!
 //! A call counts itself in, then looks at the closed bit; closing sets the bit, then waits for the
-//! count to be 0, then frees the database. The shell stays, so a call through a copied pointer finds
-//! the bit and answers `E_CLOSED` for as long as the process lives. Rejected: freeing the shell,
-//! which turns that mistake into a crash; and reusing it for the next open, which turns it into
-//! commands to another database. It costs 64 bytes an open.
+//! count to be 0, then frees the database. The shell stays, so a call through a copied pointer
+//! finds the bit and answers `E_CLOSED` for as long as the process lives. Rejected: freeing the
+//! shell, which turns that mistake into a crash; and reusing it for the next open, which turns it
+//! into commands to another database. It costs 64 bytes an open.
 //!
 //! In a forked child nothing is waited for and no file is touched: the threads that were inside
 //! calls do not exist there.
@@ -141,9 +141,7 @@ fn wait_until_idle(shell: &Shell) {
     let (idle, is_idle) = (&IDLE.0, &IDLE.1);
     let mut guard = idle.lock().unwrap_or_else(PoisonError::into_inner);
     while shell.calls.load(Ordering::Acquire) != CLOSED {
-        guard = is_idle
-            .wait(guard)
-            .unwrap_or_else(PoisonError::into_inner);
+        guard = is_idle.wait(guard).unwrap_or_else(PoisonError::into_inner);
     }
 }
 
@@ -164,7 +162,11 @@ fn enter(shell: &Shell) -> Result<Call<'_>, Failure> {
     if shell.generation != fork::generation() {
         // Not counted in: the count was inherited in the middle of other threads' calls.
         let is_closed = shell.calls.load(Ordering::Relaxed) & CLOSED != 0;
-        let status = if is_closed { status::E_CLOSED } else { status::E_FORKED };
+        let status = if is_closed {
+            status::E_CLOSED
+        } else {
+            status::E_FORKED
+        };
         return Err(Failure::plain(status));
     }
     let before = shell.calls.fetch_add(1, Ordering::AcqRel);

@@ -66,7 +66,12 @@ impl Memory {
     }
 
     /// `count` items that are written, and left as they are when nobody knows what happened.
-    pub(crate) fn responses<T>(position: u32, name: &'static str, at: *mut T, count: usize) -> Self {
+    pub(crate) fn responses<T>(
+        position: u32,
+        name: &'static str,
+        at: *mut T,
+        count: usize,
+    ) -> Self {
         Self::new(position, name, at, count, Role::OutputUnlessIndefinite)
     }
 
@@ -177,8 +182,10 @@ pub(crate) unsafe fn clear(ranges: &[Memory], failure: &Failure) {
             continue;
         }
         if range.role == Role::Size {
+            #[allow(clippy::cast_ptr_alignment, reason = "made of a size, and checked")]
+            let size = range.start.cast::<usize>();
             // SAFETY: not NULL, aligned, and the caller's.
-            unsafe { range.start.cast::<usize>().write(failure.needed.unwrap_or(0)) };
+            unsafe { size.write(failure.needed.unwrap_or(0)) };
         } else {
             // SAFETY: not NULL, within the address space, and the caller's.
             unsafe { ptr::write_bytes(range.start, 0, range.len()) };

@@ -68,42 +68,11 @@ impl Wanted {
                 format_args!("flags has ALLOCDB_OPEN_READ_ONLY, which is not in this version"),
             ));
         }
-        let mode = match (
-            is_set(number::ALLOCDB_OPEN_EXISTING),
-            is_set(number::ALLOCDB_OPEN_NEW),
-        ) {
-            (false, false) => OpenMode::CreateIfMissing,
-            (true, false) => OpenMode::Existing,
-            (false, true) => OpenMode::New,
-            (true, true) => {
-                return Err(Failure::argument(
-                    2,
-                    format_args!("flags has both ALLOCDB_OPEN_EXISTING and ALLOCDB_OPEN_NEW"),
-                ));
-            }
-        };
-        let sync = match given.sync {
-            number::ALLOCDB_SYNC_FULL => SyncMode::Full,
-            number::ALLOCDB_SYNC_OS => SyncMode::Os,
-            other => return Err(Failure::option("sync", other.into(), 0, 1)),
-        };
-        let clock = match given.clock {
-            number::ALLOCDB_CLOCK_SYSTEM => Clock::System,
-            number::ALLOCDB_CLOCK_HOST => Clock::Host,
-            other => return Err(Failure::option("clock", other.into(), 0, 1)),
-        };
-        let log_level = match given.log_level {
-            number::ALLOCDB_LOG_DEFAULT => None,
-            other => {
-                let level = Level::from_number(other);
-                Some(level.ok_or_else(|| Failure::option("log_level", other.into(), 0, 3))?)
-            }
-        };
         if given.reserved0 != 0 {
             return Err(Failure::option("reserved0", given.reserved0.into(), 0, 0));
         }
         let options = Options {
-            mode,
+            mode: mode_of(flags)?,
             read_only: false,
             allow_network_fs: is_set(number::ALLOCDB_ALLOW_NETWORK_FS),
             auto_expire_off: is_set(number::ALLOCDB_AUTO_EXPIRE_OFF),
@@ -120,15 +89,15 @@ impl Wanted {
             max_expirations_per_tick: given.max_expirations_per_tick,
             hash_seed: given.hash_seed,
             database_id: given.database_id.number(),
-            sync,
-            clock,
+            sync: sync_of(given.sync)?,
+            clock: clock_of(given.clock)?,
             max_queue: given.max_queue,
             max_batch_commands: given.max_batch_commands,
             max_batch_bytes: given.max_batch_bytes,
             wal_prealloc_bytes: given.wal_prealloc_bytes,
             checkpoint_wal_bytes: given.checkpoint_wal_bytes,
             max_slot_leap: given.max_slot_leap,
-            log_level,
+            log_level: log_level_of(given.log_level)?,
             log_ring_bytes: given.log_ring_bytes,
         };
         Ok(Self {
@@ -178,6 +147,45 @@ impl Wanted {
             log_ring_bytes: settings.log_ring_bytes.into(),
         }
     }
+}
+
+fn mode_of(flags: u32) -> Result<OpenMode, Failure> {
+    let is_existing = flags & number::ALLOCDB_OPEN_EXISTING != 0;
+    let is_new = flags & number::ALLOCDB_OPEN_NEW != 0;
+    match (is_existing, is_new) {
+        (false, false) => Ok(OpenMode::CreateIfMissing),
+        (true, false) => Ok(OpenMode::Existing),
+        (false, true) => Ok(OpenMode::New),
+        (true, true) => Err(Failure::argument(
+            2,
+            format_args!("flags has both ALLOCDB_OPEN_EXISTING and ALLOCDB_OPEN_NEW"),
+        )),
+    }
+}
+
+fn sync_of(sync: u32) -> Result<SyncMode, Failure> {
+    match sync {
+        number::ALLOCDB_SYNC_FULL => Ok(SyncMode::Full),
+        number::ALLOCDB_SYNC_OS => Ok(SyncMode::Os),
+        other => Err(Failure::option("sync", other.into(), 0, 1)),
+    }
+}
+
+fn clock_of(clock: u32) -> Result<Clock, Failure> {
+    match clock {
+        number::ALLOCDB_CLOCK_SYSTEM => Ok(Clock::System),
+        number::ALLOCDB_CLOCK_HOST => Ok(Clock::Host),
+        other => Err(Failure::option("clock", other.into(), 0, 1)),
+    }
+}
+
+fn log_level_of(level: u32) -> Result<Option<Level>, Failure> {
+    if level == number::ALLOCDB_LOG_DEFAULT {
+        return Ok(None);
+    }
+    let known = Level::from_number(level);
+    let unknown = || Failure::option("log_level", level.into(), 0, 3);
+    known.map(Some).ok_or_else(unknown)
 }
 
 impl Failure {

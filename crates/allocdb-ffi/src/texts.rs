@@ -86,6 +86,8 @@ pub(crate) fn of_status(status: allocdb_status) -> (&'static CStr, &'static CStr
 
 /// The name of a result code.
 pub(crate) fn of_result(code: u32) -> &'static CStr {
-    let known = usize::try_from(code).ok().and_then(|code| RESULTS.get(code));
+    let known = usize::try_from(code)
+        .ok()
+        .and_then(|code| RESULTS.get(code));
     known.map_or(c"unknown", Text::as_c_str)
 }

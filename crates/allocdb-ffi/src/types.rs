@@ -75,8 +75,8 @@ pub type allocdb_log_function = Option<
 /// allocdb_options_init, or with `allocdb_options options = {.struct_size = sizeof options};`.
 ///
 /// The first group is stored with the data when the database is created. When one is reopened, 0
-/// means "as stored", and another value than the stored one is ALLOCDB_E_CONFIG_MISMATCH. The second
-/// group is of this opening alone.
+/// means "as stored", and another value than the stored one is ALLOCDB_E_CONFIG_MISMATCH. The
+/// second group is of this opening alone.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct allocdb_options {

@@ -353,7 +353,8 @@ impl<S: Storage> Engine<S> {
     }
 
     /// The slot of a call that gives none.
-    pub(crate) fn slot_default(&self) -> Slot {
+    #[must_use]
+    pub fn slot_default(&self) -> Slot {
         match self.shared.settings.clock {
             Clock::System => self.slot_now(),
             Clock::Host => {
@@ -367,6 +368,13 @@ impl<S: Storage> Engine<S> {
     /// leader is about to write is not called back.
     pub fn halt(&self, reason: HaltReason) {
         self.shared.halt(reason);
+    }
+
+    /// Frees the memory and writes nothing: for a forked child, whose copy of the files is the
+    /// parent's, and where the threads that held locks or were inside calls do not exist.
+    pub fn abandon(mut self) {
+        let committer = self.committer.get_mut();
+        drop(committer.unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Lets no call in any more, waits for those under way, seals the log and lets go of the
@@ -400,8 +408,11 @@ impl<S: Storage> Engine<S> {
 
 impl<S: Storage> Drop for Engine<S> {
     fn drop(&mut self) {
-        // Who wants to know closes first.
-        let _ = self.close();
+        // Who wants to know closes first. Nothing is locked and nobody waited for if that is done.
+        let committer = self.committer.get_mut();
+        if committer.unwrap_or_else(PoisonError::into_inner).is_some() {
+            let _ = self.close();
+        }
     }
 }
 

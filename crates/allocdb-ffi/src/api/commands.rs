@@ -148,8 +148,8 @@ pub unsafe extern "C" fn allocdb_reserve(
     let arguments = Arguments {
         kind: number::ALLOCDB_COMMAND_RESERVE,
         target_id: resource_id,
-        holder_id: holder_id,
-        ttl_slots: ttl_slots,
+        holder_id,
+        ttl_slots,
     };
     // SAFETY: the pointers are the caller's, as this function's comment asks for them.
     unsafe { single(db, slot, operation, &arguments, outcome, error) }
@@ -199,9 +199,23 @@ pub unsafe extern "C" fn allocdb_reserve_bundle(
     outcome: *mut allocdb_outcome,
     error: *mut allocdb_error,
 ) -> allocdb_status {
-    let bundle_ids = Bundle { resource_ids, count };
+    let bundle_ids = Bundle {
+        resource_ids,
+        count,
+    };
     // SAFETY: the pointers are the caller's, as this function's comment asks for them.
-    unsafe { bundle(db, slot, operation, &bundle_ids, holder_id, ttl_slots, outcome, error) }
+    unsafe {
+        bundle(
+            db,
+            slot,
+            operation,
+            &bundle_ids,
+            holder_id,
+            ttl_slots,
+            outcome,
+            error,
+        )
+    }
 }
 
 /// Makes a reservation permanent: it has no deadline any more. A confirm that is committed before
@@ -245,7 +259,7 @@ pub unsafe extern "C" fn allocdb_confirm(
     let arguments = Arguments {
         kind: number::ALLOCDB_COMMAND_CONFIRM,
         target_id: reservation_id,
-        holder_id: holder_id,
+        holder_id,
         ttl_slots: 0,
     };
     // SAFETY: the pointers are the caller's, as this function's comment asks for them.
@@ -295,8 +309,8 @@ pub unsafe extern "C" fn allocdb_extend(
     let arguments = Arguments {
         kind: number::ALLOCDB_COMMAND_EXTEND,
         target_id: reservation_id,
-        holder_id: holder_id,
-        ttl_slots: ttl_slots,
+        holder_id,
+        ttl_slots,
     };
     // SAFETY: the pointers are the caller's, as this function's comment asks for them.
     unsafe { single(db, slot, operation, &arguments, outcome, error) }
@@ -342,7 +356,7 @@ pub unsafe extern "C" fn allocdb_release(
     let arguments = Arguments {
         kind: number::ALLOCDB_COMMAND_RELEASE,
         target_id: reservation_id,
-        holder_id: holder_id,
+        holder_id,
         ttl_slots: 0,
     };
     // SAFETY: the pointers are the caller's, as this function's comment asks for them.
@@ -454,8 +468,8 @@ pub unsafe extern "C" fn allocdb_reclaim(
 /// @param commands Input; not NULL unless count is 0: count commands. The caller's; read during the
 ///                 call only.
 /// @param count    Input: how many; at most max_batch_commands. 0 does nothing.
-/// @param outcomes Output; not NULL unless count is 0: count outcomes, in the order of the commands.
-///                 Zero on failure: look at what the call returned first.
+/// @param outcomes Output; not NULL unless count is 0: count outcomes, in the order of the
+///                 commands. Zero on failure: look at what the call returned first.
 /// @param error    Output; NULL or the caller's.
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
 ///         ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED (a zero id, an unknown kind, a field that the

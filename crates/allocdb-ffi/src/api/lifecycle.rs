@@ -18,7 +18,6 @@ use crate::{entry, handle, thread};
 /// The longest path of a directory: room is left for the names of the files in it.
 const DIRECTORY_LEN_MAX: usize = 4_000;
 
-
 /// Fills options with the default of every field, which is zero, and struct_size with `size`.
 ///
 /// @param options Output; NULL does nothing. The caller's.
@@ -34,7 +33,9 @@ pub unsafe extern "C" fn allocdb_options_init(options: *mut allocdb_options, siz
     // SAFETY: not NULL, aligned, and the caller says that it has `size` bytes.
     unsafe {
         options.cast::<u8>().write_bytes(0, size);
-        options.cast::<u32>().write(u32::try_from(size).unwrap_or(0));
+        options
+            .cast::<u32>()
+            .write(u32::try_from(size).unwrap_or(0));
     }
 }
 
@@ -67,7 +68,10 @@ pub unsafe extern "C" fn allocdb_memory_bound(
         memory::check(&ranges)?;
         // SAFETY: checked.
         let wanted = unsafe { wanted(1, options) }?;
-        let bound = wanted.options.memory_bound().map_err(Failure::from_config)?;
+        let bound = wanted
+            .options
+            .memory_bound()
+            .map_err(Failure::from_config)?;
         // SAFETY: checked.
         unsafe { bytes.write(bound) };
         Ok(())
@@ -92,8 +96,8 @@ pub unsafe extern "C" fn allocdb_memory_bound(
 /// @param error     Output; NULL or the caller's.
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID (an argument, or an option: the message names field, value
 ///         and bounds); ALLOCDB_E_STRUCT_SIZE; ALLOCDB_E_OVERLAP; ALLOCDB_E_REENTRANT;
-///         ALLOCDB_E_IO (permission, too many open files, ...: see os_errno); ALLOCDB_E_LOCKED (open
-///         in this or another process: detail[0] is its pid); ALLOCDB_E_DIRECTORY_NOT_FOUND;
+///         ALLOCDB_E_IO (permission, too many open files, ...: see os_errno); ALLOCDB_E_LOCKED
+///         (open in this or another process: detail[0] is its pid); ALLOCDB_E_DIRECTORY_NOT_FOUND;
 ///         ALLOCDB_E_NOT_A_DATABASE (a file, or foreign content); ALLOCDB_E_CORRUPT;
 ///         ALLOCDB_E_CONFIG_MISMATCH; ALLOCDB_E_VERSION; ALLOCDB_E_NO_MEMORY;
 ///         ALLOCDB_E_UNSUPPORTED_FS; ALLOCDB_E_EXISTS; ALLOCDB_E_STORAGE_FULL;
@@ -124,7 +128,9 @@ pub unsafe extern "C" fn allocdb_open(
             return Err(Failure::new(
                 status::E_INVALID,
                 [directory_len as u64, 1, DIRECTORY_LEN_MAX as u64, 0],
-                format_args!("directory has {directory_len} bytes or more, must have 1 to {DIRECTORY_LEN_MAX}"),
+                format_args!(
+                    "directory has {directory_len} bytes, must have 1 to {DIRECTORY_LEN_MAX}"
+                ),
             ));
         }
         let ranges = [
@@ -160,8 +166,8 @@ pub unsafe extern "C" fn allocdb_open(
 /// @param db In and output: the address of the caller's variable. NULL, or a variable that holds
 ///           NULL, or a handle that is closed already: nothing to do, ALLOCDB_OK.
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID (not a handle); ALLOCDB_E_REENTRANT (the variable is left
-///         as it is); ALLOCDB_E_STORAGE_FAILURE (the last write failed: closed all the same, what was
-///         acknowledged stays); ALLOCDB_E_PANIC (closed all the same).
+///         as it is); ALLOCDB_E_STORAGE_FAILURE (the last write failed: closed all the same, what
+///         was acknowledged stays); ALLOCDB_E_PANIC (closed all the same).
 ///
 /// Threads: any; of several that close at once through one variable, one does it. Forks: in a child
 /// it frees the memory and touches no file. Callbacks: not from the log callback. Since 0.1.0.
@@ -177,8 +183,8 @@ pub unsafe extern "C" fn allocdb_close(db: *mut *mut allocdb) -> allocdb_status 
         if thread::is_in_callback() {
             return Err(Failure::plain(status::E_REENTRANT));
         }
-        // SAFETY: not NULL, aligned, the caller's. Atomic, so that of two threads that close through
-        // one variable, one gets the handle.
+        // SAFETY: not NULL, aligned, the caller's. Atomic, so that of two threads that close
+        // through one variable, one gets the handle.
         let handle = unsafe { AtomicPtr::from_ptr(db) }.swap(ptr::null_mut(), Ordering::AcqRel);
         if handle.is_null() {
             return Ok(());
@@ -212,7 +218,9 @@ pub unsafe extern "C" fn allocdb_configuration(
 ) -> allocdb_status {
     let fill = |database: &Database| {
         let engine = &database.engine;
-        database.wanted.effective(engine.configuration(), engine.settings())
+        database
+            .wanted
+            .effective(engine.configuration(), engine.settings())
     };
     // SAFETY: as this function's comment asks.
     unsafe { entry::show(db, "effective", 2, effective, error, fill) }

@@ -15,9 +15,9 @@ use crate::types::{allocdb, allocdb_error, allocdb_status};
 ///
 /// Consecutive commands are one commit, or several where they exceed the bounds of one; a read sees
 /// the commands before it. Each response has its own status: a later commit's failure never hides
-/// earlier outcomes, and the call then returns ALLOCDB_OK. All messages are checked before the first
-/// is carried out; one that is malformed, or that the configuration rules out, refuses the call
-/// whole: error->detail[0] is its index, detail[1] its offset.
+/// earlier outcomes, and the call then returns ALLOCDB_OK. All messages are checked before the
+/// first is carried out; one that is malformed, or that the configuration rules out, refuses the
+/// call whole: error->detail[0] is its index, detail[1] its offset.
 ///
 /// @param db           Input; not NULL.
 /// @param request      Input; not NULL unless request_len is 0. Read during the call only; must not
@@ -26,8 +26,8 @@ use crate::types::{allocdb, allocdb_error, allocdb_status};
 /// @param response     Output; not NULL unless response_cap is 0.
 /// @param response_cap Bytes of response. With less than allocdb_response_bound says nothing is
 ///                     carried out.
-/// @param response_len Output; not NULL: bytes written; on ALLOCDB_E_BUFFER_TOO_SMALL bytes needed; 0
-///                     on every other failure.
+/// @param response_len Output; not NULL: bytes written; on ALLOCDB_E_BUFFER_TOO_SMALL bytes needed;
+///                     0 on every other failure.
 /// @param error        Output; NULL or the caller's.
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_BUFFER_TOO_SMALL; ALLOCDB_E_OVERLAP;
 ///         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED;

@@ -54,8 +54,8 @@ pub unsafe extern "C" fn allocdb_get_resource(
 
 /// Looks a reservation up, with the resources that it holds.
 ///
-/// While it lives all its resources can be read, in the order of the reserve; afterwards their count
-/// and the first one.
+/// While it lives all its resources can be read, in the order of the reserve; afterwards their
+/// count and the first one.
 ///
 /// @param db             Input; not NULL.
 /// @param required_lsn   Input: as in allocdb_get_resource; 0 for any.
@@ -64,14 +64,14 @@ pub unsafe extern "C" fn allocdb_get_resource(
 /// @param resource_ids   Output; NULL if capacity is 0: room for capacity ids. Zero on failure.
 /// @param capacity       How many ids fit. 0: the ids are not wanted.
 /// @param count          Output; NULL only if capacity is 0: how many ids there are; of them
-///                       written. On ALLOCDB_E_BUFFER_TOO_SMALL how many are needed; 0 on every other
-///                       failure.
+///                       written. On ALLOCDB_E_BUFFER_TOO_SMALL how many are needed; 0 on every
+///                       other failure.
 /// @param error          Output; NULL or the caller's.
 /// @return ALLOCDB_OK; ALLOCDB_ID_NOT_FOUND (none with this id, or not yet); ALLOCDB_RETIRED (it
 ///         ended and is forgotten); ALLOCDB_FENCE_NOT_APPLIED; ALLOCDB_E_INVALID;
 ///         ALLOCDB_E_BUFFER_TOO_SMALL (capacity is neither 0 nor enough); ALLOCDB_E_OVERLAP;
-///         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED (a zero id);
-///         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+///         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED (a zero
+///         id); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
 ///
 /// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
 /// Since 0.1.0.
@@ -102,14 +102,16 @@ pub unsafe extern "C" fn allocdb_get_reservation(
         }
         let id = ReservationId(reservation_id.number());
         let mut seen = 0;
-        let found = database.engine.reservation(Lsn(required_lsn), id, |resource_id| {
-            if seen < capacity {
-                let place = allocdb_id::from_number(resource_id.0);
-                // SAFETY: checked, the caller's, and within its capacity.
-                unsafe { resource_ids.add(seen).write(place) };
-            }
-            seen += 1;
-        })?;
+        let found = database
+            .engine
+            .reservation(Lsn(required_lsn), id, |resource_id| {
+                if seen < capacity {
+                    let place = allocdb_id::from_number(resource_id.0);
+                    // SAFETY: checked, the caller's, and within its capacity.
+                    unsafe { resource_ids.add(seen).write(place) };
+                }
+                seen += 1;
+            })?;
         if capacity != 0 && seen > capacity {
             return Err(Failure::too_small(5, "resource_ids", capacity, seen));
         }
@@ -135,9 +137,9 @@ pub unsafe extern "C" fn allocdb_get_reservation(
 /// @param outcome      Output; not NULL: the outcome that the command got. Zero on failure.
 /// @param error        Output; NULL or the caller's.
 /// @return ALLOCDB_OK; ALLOCDB_ID_NOT_FOUND (never committed, or longer ago than
-///         operation_window_slots); ALLOCDB_FENCE_NOT_APPLIED; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP;
-///         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_MALFORMED (a zero id);
-///         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+///         operation_window_slots); ALLOCDB_FENCE_NOT_APPLIED; ALLOCDB_E_INVALID;
+///         ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT;
+///         ALLOCDB_E_MALFORMED (a zero id); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
 ///
 /// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
 /// Since 0.1.0.
@@ -176,8 +178,8 @@ pub unsafe extern "C" fn allocdb_get_operation(
 ///
 /// @param db       Input; not NULL.
 /// @param filter   Input; NULL for all.
-/// @param cursor   In and output; not NULL: 0 to begin; where the next page begins, 0 when done. Left
-///                 as it is on failure.
+/// @param cursor   In and output; not NULL: 0 to begin; where the next page begins, 0 when done.
+///                 Left as it is on failure.
 /// @param rows     Output; not NULL: room for capacity rows. Zero on failure.
 /// @param capacity How many rows fit; at least 1.
 /// @param count    Output; not NULL: how many were written. 0 on failure.
@@ -207,7 +209,9 @@ pub unsafe extern "C" fn allocdb_list_resources(
     };
     let list = |database: &Database, filter: &Filter, cursor, visit: &mut dyn FnMut(_)| {
         let fence = Lsn(0);
-        database.engine.list_resources(fence, filter, cursor, capacity, visit)
+        database
+            .engine
+            .list_resources(fence, filter, cursor, capacity, visit)
     };
     // SAFETY: as this function's comment asks.
     unsafe { listing(db, &wanted, error, list) }
@@ -217,8 +221,8 @@ pub unsafe extern "C" fn allocdb_list_resources(
 ///
 /// @param db       Input; not NULL.
 /// @param filter   Input; NULL for all.
-/// @param cursor   In and output; not NULL: 0 to begin; where the next page begins, 0 when done. Left
-///                 as it is on failure.
+/// @param cursor   In and output; not NULL: 0 to begin; where the next page begins, 0 when done.
+///                 Left as it is on failure.
 /// @param rows     Output; not NULL: room for capacity rows. Zero on failure.
 /// @param capacity How many rows fit; at least 1.
 /// @param count    Output; not NULL: how many were written. 0 on failure.
@@ -248,7 +252,9 @@ pub unsafe extern "C" fn allocdb_list_reservations(
     };
     let list = |database: &Database, filter: &Filter, cursor, visit: &mut dyn FnMut(_)| {
         let fence = Lsn(0);
-        database.engine.list_reservations(fence, filter, cursor, capacity, visit)
+        database
+            .engine
+            .list_reservations(fence, filter, cursor, capacity, visit)
     };
     // SAFETY: as this function's comment asks.
     unsafe { listing(db, &wanted, error, list) }

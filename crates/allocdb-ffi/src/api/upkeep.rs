@@ -17,7 +17,6 @@ use crate::types::{allocdb, allocdb_error, allocdb_health, allocdb_status, alloc
 /// A line, its line feed, and the NUL behind the last one.
 const _: () = assert!(number::ALLOCDB_LOG_TEXT_MIN == LINE_BYTES_MAX + 2);
 
-
 /// Writes a snapshot and drops the part of the log that it and the snapshot before it make
 /// superfluous. Made by itself after every checkpoint_wal_bytes; by hand before a planned stop, so
 /// that the next opening is quick. If nothing has changed since the last one, nothing is done.
@@ -25,9 +24,9 @@ const _: () = assert!(number::ALLOCDB_LOG_TEXT_MIN == LINE_BYTES_MAX + 2);
 /// @param db    Input; not NULL.
 /// @param error Output; NULL or the caller's.
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT;
-///         ALLOCDB_E_OVERLOADED; ALLOCDB_E_STORAGE_FULL or ALLOCDB_E_IO (given up, the database goes
-///         on as if it had not been tried); ALLOCDB_E_READ_ONLY; ALLOCDB_E_STORAGE_FAILURE (the
-///         engine has halted); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+///         ALLOCDB_E_OVERLOADED; ALLOCDB_E_STORAGE_FULL or ALLOCDB_E_IO (given up, the database
+///         goes on as if it had not been tried); ALLOCDB_E_READ_ONLY; ALLOCDB_E_STORAGE_FAILURE
+///         (the engine has halted); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
 ///
 /// Commits are held for a part of the time: see allocdb_health.checkpoint_stall_ns.
 ///
@@ -131,7 +130,9 @@ fn figures(health: &Health) -> allocdb_health {
     allocdb_health {
         struct_size: 0,
         is_accepting_writes: health.accepting_writes.into(),
-        halt_reason: health.halt.map_or(number::ALLOCDB_HALT_NONE, |halt| halt.number()),
+        halt_reason: health
+            .halt
+            .map_or(number::ALLOCDB_HALT_NONE, |halt| halt.number()),
         start_kind: health.recovery.kind as u32,
         queue_len: health.queue_len,
         queue_capacity: health.queue_capacity,

@@ -27,7 +27,10 @@ fn a_panic_halts_the_engine_and_its_text_goes_to_the_log() {
     let mut db = open(&directory);
     // SAFETY: an open handle.
     let answer = unsafe { with(db, |_| -> Result<(), Failure> { panic!("planted") }) };
-    assert_eq!(answer.err().map(|failure| failure.status), Some(status::E_PANIC));
+    assert_eq!(
+        answer.err().map(|failure| failure.status),
+        Some(status::E_PANIC)
+    );
     // SAFETY: as above.
     let after = unsafe {
         with(db, |database| {
@@ -36,7 +39,10 @@ fn a_panic_halts_the_engine_and_its_text_goes_to_the_log() {
             Ok(())
         })
     };
-    assert_eq!(after.err().map(|failure| failure.status), Some(status::E_HALTED));
+    assert_eq!(
+        after.err().map(|failure| failure.status),
+        Some(status::E_HALTED)
+    );
     let mut text = [0u8; 4096];
     let mut len = 0;
     // SAFETY: all pointers are to locals.
@@ -62,7 +68,10 @@ fn a_copied_handle_is_closed_for_ever_after() {
         assert_eq!(allocdb_close(&raw mut db), 0);
         assert_eq!(allocdb_close(&raw mut db), 0);
         let answer = with(copy, |_| Ok(()));
-        assert_eq!(answer.err().map(|failure| failure.status), Some(status::E_CLOSED));
+        assert_eq!(
+            answer.err().map(|failure| failure.status),
+            Some(status::E_CLOSED)
+        );
         assert!(close(copy).is_ok());
     }
 }
@@ -72,5 +81,8 @@ fn what_is_no_handle_is_told_so() {
     let words = [0u64; 8];
     // SAFETY: readable memory.
     let answer = unsafe { with(words.as_ptr().cast(), |_| Ok(())) };
-    assert_eq!(answer.err().map(|failure| failure.status), Some(status::E_INVALID));
+    assert_eq!(
+        answer.err().map(|failure| failure.status),
+        Some(status::E_INVALID)
+    );
 }

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 #[test]
 fn null_is_refused_where_something_is_to_be_there() {
     let none: *mut u64 = core::ptr::null_mut();
-    let failure = check(&[Memory::output(3, "out", none, 1)]).err().expect("NULL is caught");
+    let failure = check(&[Memory::output(3, "out", none, 1)]).expect_err("NULL is caught");
     assert_eq!(failure.status, status::E_INVALID);
     assert_eq!(failure.detail[0], 3);
     assert!(check(&[Memory::output(3, "out", none, 1).or_null()]).is_ok());
@@ -16,10 +16,15 @@ fn null_is_refused_where_something_is_to_be_there() {
 }
 
 #[test]
+#[allow(clippy::cast_ptr_alignment, reason = "that is what is tried")]
 fn a_misaligned_pointer_is_refused() {
     let mut words = [0u64; 2];
-    let odd = words.as_mut_ptr().cast::<u8>().wrapping_add(4).cast::<u64>();
-    let failure = check(&[Memory::output(1, "out", odd, 1)]).err().expect("caught");
+    let odd = words
+        .as_mut_ptr()
+        .cast::<u8>()
+        .wrapping_add(4)
+        .cast::<u64>();
+    let failure = check(&[Memory::output(1, "out", odd, 1)]).expect_err("caught");
     assert_eq!(failure.status, status::E_INVALID);
 }
 
@@ -27,7 +32,7 @@ fn a_misaligned_pointer_is_refused() {
 fn a_length_beyond_memory_is_refused() {
     let mut word = 0u64;
     let failure = check(&[Memory::output(1, "out", &raw mut word, usize::MAX)]);
-    assert_eq!(failure.err().expect("caught").status, status::E_INVALID);
+    assert_eq!(failure.expect_err("caught").status, status::E_INVALID);
 }
 
 #[test]
@@ -36,8 +41,11 @@ fn an_output_may_share_memory_with_nothing() {
     let base = words.as_mut_ptr();
     let whole = Memory::input(1, "in", base, 4);
     let part = Memory::output(2, "out", base.wrapping_add(3), 1);
-    let failure = check(&[whole, part]).err().expect("caught");
-    assert_eq!((failure.status, failure.detail[..2].to_vec()), (status::E_OVERLAP, vec![1, 2]));
+    let failure = check(&[whole, part]).expect_err("caught");
+    assert_eq!(
+        (failure.status, failure.detail[..2].to_vec()),
+        (status::E_OVERLAP, vec![1, 2])
+    );
     let behind = Memory::output(2, "out", base.wrapping_add(3), 1);
     assert!(check(&[Memory::input(1, "in", base, 3), behind]).is_ok());
     assert!(check(&[whole, Memory::input(2, "in too", base, 4)]).is_ok());

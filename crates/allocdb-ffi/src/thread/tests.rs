@@ -8,9 +8,12 @@ use super::{call_back, catch, install_panic_hook, is_in_callback};
 fn a_panic_inside_a_call_becomes_its_text_with_its_place() {
     install_panic_hook();
     let number = 7;
-    let note = catch(|| panic!("lost {number}")).err().expect("it panicked");
+    let note = catch(|| panic!("lost {number}")).expect_err("it panicked");
     let text = note.text();
-    assert!(text.contains("tests.rs:") && text.ends_with("lost 7"), "{text}");
+    assert!(
+        text.contains("tests.rs:") && text.ends_with("lost 7"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -40,7 +43,7 @@ fn the_callback_is_known_only_while_it_runs() {
 fn a_text_beyond_the_note_is_cut_at_a_character() {
     install_panic_hook();
     let long = "ü".repeat(1000);
-    let note = catch(|| panic!("{long}")).err().expect("it panicked");
+    let note = catch(|| panic!("{long}")).expect_err("it panicked");
     assert!(note.text().ends_with('ü'));
     assert!(note.text().len() <= super::NOTE_BYTES);
 }
