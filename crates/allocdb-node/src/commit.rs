@@ -375,7 +375,7 @@ impl<S: Storage> Committer<S> {
             }
             (slot, state.last_lsn())
         };
-        if last_lsn.0 == u64::MAX {
+        if last_lsn.after(1).is_none() {
             return Err(SubmitError::LsnExhausted);
         }
         let mut frame = FrameBuilder::new(&mut self.frame);

@@ -39,7 +39,7 @@ use crate::options::{OpenMode, Options, Settings};
 use crate::report::{RecoveryReport, StartKind};
 use crate::scratch::Scratch;
 use crate::storage::{Entry, FileMode, LOCK_BYTES, LockRecord, Storage};
-use crate::wal::{Anchor, CopyError, FileSource, Tail, Wal, copy_bytes, write_zeros};
+use crate::wal::{Anchor, FileSource, Tail, Wal, write_zeros};
 
 const HEADER: u64 = LOG_HEADER_BYTES as u64;
 const SECTOR: u64 = SECTOR_BYTES as u64;
@@ -231,7 +231,8 @@ fn recover<S: Storage>(
             stored,
         });
     }
-    let mut found = replay(&storage, &file, &header, &directory.snapshots)?;
+    let mut buffer = frame_buffer()?;
+    let mut found = replay(&storage, &file, &header, &directory.snapshots, &mut buffer)?;
     if found.state.check_invariants().is_err() {
         return Err(corrupt_log(
             found.end.end_offset,
@@ -243,6 +244,8 @@ fn recover<S: Storage>(
 
     // From here on the disk is written.
     let file = storage.open(FileName::Wal, FileMode::ReadWrite)?;
+    rewrite(&storage, &file, &found.end, &mut buffer)?;
+    drop(buffer);
     let rewritten_bytes = make_durable(&storage, &file, &header, &mut found.end, settings)?;
     if owner.database_id() == 0 {
         write_owner(&storage, &lock, header.config.database_id)?;
@@ -348,10 +351,8 @@ fn replay<S: Storage>(
     file: &S::File,
     header: &LogHeader,
     snapshots: &[Lsn],
+    buffer: &mut [u8],
 ) -> Result<Found, OpenError> {
-    let buffer = Scratch::new(FRAME_BYTES_MAX).ok_or(OpenError::NoMemory {
-        bytes: FRAME_BYTES_MAX as u64,
-    })?;
     let mut log = Log {
         source: FileSource { storage, file },
         header,
@@ -423,7 +424,7 @@ struct Log<'a, S: Storage> {
     source: FileSource<'a, S>,
     header: &'a LogHeader,
     snapshot_lsn_max: Option<Lsn>,
-    buffer: Scratch,
+    buffer: &'a mut [u8],
 }
 
 impl<S: Storage> Log<'_, S> {
@@ -431,7 +432,7 @@ impl<S: Storage> Log<'_, S> {
         &mut self,
         visit: impl FnMut(&Frame<'_>) -> Result<(), CorruptReason>,
     ) -> Result<LogEnd, OpenError> {
-        let (source, buffer) = (&mut self.source, &mut self.buffer);
+        let (source, buffer) = (&mut self.source, &mut *self.buffer);
         scan(source, self.header, self.snapshot_lsn_max, buffer, visit).map_err(|error| match error
         {
             ScanError::Source(error) => error.into(),
@@ -554,8 +555,43 @@ impl Replay {
     }
 }
 
-/// Writes again what nothing proves durable, clears what is behind, and seals it. Answers how many
-/// bytes of frames were written again.
+/// Room for any frame there may be.
+fn frame_buffer() -> Result<Scratch, OpenError> {
+    let bytes = FRAME_BYTES_MAX as u64;
+    Scratch::new(FRAME_BYTES_MAX).ok_or(OpenError::NoMemory { bytes })
+}
+
+/// Writes every frame again that nothing proves durable, each from bytes that were checked in this
+/// very read. What was replayed may have been a page that never reached the disk and that the
+/// kernel has dropped since: copied blindly, the old bytes would be sealed in the frame's place.
+fn rewrite<S: Storage>(
+    storage: &S,
+    file: &S::File,
+    end: &LogEnd,
+    buffer: &mut [u8],
+) -> Result<(), OpenError> {
+    let mut source = FileSource { storage, file };
+    let mut walk = end.unproven;
+    while walk.offset < end.end_offset {
+        match walk.next(&mut source, end.file_bytes, buffer) {
+            Ok(Some(frame)) => storage.write_at(file, frame.offset, frame.bytes)?,
+            Ok(None) => break,
+            Err(ScanError::Source(error)) => return Err(error.into()),
+            Err(ScanError::Corrupt(corruption)) => return Err(OpenError::CorruptLog(corruption)),
+        }
+    }
+    if end.is_end_of(&walk) {
+        return Ok(());
+    }
+    Err(corrupt_log(
+        walk.offset,
+        walk.expected_lsn(),
+        "the frame that was replayed is no longer there when it is read again",
+    ))
+}
+
+/// Clears what is behind the last frame, syncs it with what was written again, and seals it.
+/// Answers how many bytes of frames were written again.
 fn make_durable<S: Storage>(
     storage: &S,
     file: &S::File,
@@ -564,11 +600,6 @@ fn make_durable<S: Storage>(
     settings: &Settings,
 ) -> Result<u64, OpenError> {
     let repair = end.repair();
-    let (from, to) = (repair.rewrite.start, repair.rewrite.end);
-    match copy_bytes(storage, (file, from, to), (file, from)) {
-        Ok(()) => {}
-        Err(CopyError::Source(error) | CopyError::Target(error)) => return Err(error.into()),
-    }
     write_zeros(storage, file, repair.zero.start, repair.zero.end)?;
     if let Some(offset) = repair.seal_offset {
         // The seal leaves a sector behind it, like every frame.
@@ -593,7 +624,7 @@ fn make_durable<S: Storage>(
         end.chain = encoded.chain;
         end.is_sealed = true;
     }
-    Ok(to - from)
+    Ok(repair.rewrite.end - repair.rewrite.start)
 }
 
 fn state_error(error: StateError) -> OpenError {

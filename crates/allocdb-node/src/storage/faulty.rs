@@ -44,6 +44,8 @@ struct Inner {
     /// Changes to names since the last sync of the directory.
     changes: Vec<Change>,
     locked: bool,
+    /// The kernel drops clean pages when a file is next opened for writing.
+    evicts: bool,
     operations: u64,
     plan: Option<(u64, Fault)>,
     crashed: bool,
@@ -117,6 +119,12 @@ impl Disk {
     pub(crate) fn plan(&self, skipped: u64, fault: Fault) {
         let mut inner = self.inner();
         inner.plan = Some((inner.operations + skipped, fault));
+    }
+
+    /// Lets the kernel drop its clean pages when a file is next opened for writing: what a failed
+    /// sync left in the cache alone is gone from then on.
+    pub(crate) fn evict_at_next_write_open(&self) {
+        self.inner().evicts = true;
     }
 
     /// Nothing goes wrong any more.
@@ -335,6 +343,18 @@ impl Inner {
     }
 }
 
+impl Content {
+    /// Reads clean pages from the disk again.
+    fn evict(&mut self) {
+        for sector in 0..self.cache.len().min(self.durable.len()).div_ceil(SECTOR) {
+            if !self.dirty.contains(&sector) {
+                let (start, end) = sector_range(sector, self.cache.len().min(self.durable.len()));
+                self.cache[start..end].copy_from_slice(&self.durable[start..end]);
+            }
+        }
+    }
+}
+
 fn errno(fault: Fault) -> i32 {
     match fault {
         Fault::Crash => libc::EIO,
@@ -403,6 +423,11 @@ impl<'a> Storage for &'a Disk {
             return Err(failed(libc::EIO));
         }
         inner.open().map_err(failed)?;
+        if mode == FileMode::ReadWrite && std::mem::take(&mut inner.evicts) {
+            for file in &mut inner.files {
+                file.evict();
+            }
+        }
         let known = inner.names.get(&text(name)).copied();
         let index = match (known, mode) {
             (Some(index), FileMode::Read | FileMode::ReadWrite) => index,

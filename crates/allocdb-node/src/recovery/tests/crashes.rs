@@ -234,6 +234,28 @@ fn a_frame_read_from_the_cache_after_a_failed_sync_is_written_again() {
     assert_eq!(database.mark().0, Lsn(6), "and so they must stay");
 }
 
+/// Once, recovery copied the bytes to write again blindly. The page of a frame whose sync had failed
+/// may be dropped between the replay and the copy: the zeros of the disk were then sealed in its
+/// place, and what had just been replayed was gone without a word.
+#[test]
+fn a_page_dropped_between_replay_and_rewrite_is_noticed_and_nothing_is_sealed() {
+    let disk = disk_with(1);
+    let mut database = Database::open(&disk, &options()).expect("sound");
+    disk.plan(1, Fault::Errno(libc::EIO));
+    assert!(matches!(database.commit(3), Err(CommitError::Failed(_))));
+    drop(database);
+    disk.mend();
+    disk.evict_at_next_write_open();
+    let refused = Database::open(&disk, &options()).map(|database| database.mark());
+    assert!(
+        matches!(refused, Err(OpenError::Corrupt { .. })),
+        "{refused:?}"
+    );
+    // Now that the cache shows what the disk has, the database opens with that.
+    let database = Database::open(&disk, &options()).expect("sound");
+    assert_eq!(database.mark().0, Lsn(3));
+}
+
 /// The canary by itself: two frames under `sync = os`, of which a power cut leaves the first
 /// sector of one and the second of the other.
 #[test]
