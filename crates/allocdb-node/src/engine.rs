@@ -425,4 +425,4 @@ impl<S: Storage> core::fmt::Debug for Engine<S> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! The engine's laws, over a disk in memory that fails, blocks or panics where a test says so.
 
 mod close;
-mod disk;
+pub(crate) mod disk;
 mod expiry;
 mod group;
 mod halt;
@@ -21,7 +21,7 @@ use crate::options::{Clock, Options};
 use disk::Disk;
 
 /// Small tables, and slots that the test drives.
-fn small() -> Options {
+pub(crate) fn small() -> Options {
     Options {
         clock: Clock::Host,
         max_resources: 64,
@@ -37,7 +37,7 @@ fn small() -> Options {
     }
 }
 
-fn open(disk: &Disk, options: &Options) -> Engine<Disk> {
+pub(crate) fn open(disk: &Disk, options: &Options) -> Engine<Disk> {
     let diagnostics = Diagnostics::new(Level::Info, 4096, None);
     Engine::open(disk.clone(), options, diagnostics).expect("the disk does as it is told")
 }
@@ -50,7 +50,7 @@ fn operation(id: u128, action: Action<'_>) -> Command<'_> {
     }
 }
 
-fn create(id: u128, resource: u128) -> Command<'static> {
+pub(crate) fn create(id: u128, resource: u128) -> Command<'static> {
     let resource_id = ResourceId(resource);
     operation(id, Action::CreateResource { resource_id })
 }
@@ -90,7 +90,7 @@ fn submit_one(
         .expect("a submission that is not refused is settled"))
 }
 
-fn submit_many(
+pub(crate) fn submit_many(
     engine: &Engine<Disk>,
     slot: u64,
     commands: &[Command<'_>],

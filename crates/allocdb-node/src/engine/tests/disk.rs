@@ -12,25 +12,27 @@ use crate::storage::{FileMode, LockError, Storage};
 
 /// What goes wrong from now on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     /// Writes to the log fail with this errno.
-    pub(super) write_errno: i32,
+    pub(crate) write_errno: i32,
     /// Writes that grow the log fail with this errno.
-    pub(super) growth_errno: i32,
+    pub(crate) growth_errno: i32,
     /// Syncs of the log fail with this errno.
-    pub(super) sync_errno: i32,
+    pub(crate) sync_errno: i32,
     /// Syncs of the log panic.
-    pub(super) sync_panics: bool,
+    pub(crate) sync_panics: bool,
     /// Syncs of the log wait until this is taken back.
-    pub(super) sync_blocks: bool,
+    pub(crate) sync_blocks: bool,
+    /// Syncs of the log take this long.
+    pub(crate) sync_us: u64,
     /// Creating a temporary file fails with this errno.
-    pub(super) create_errno: i32,
+    pub(crate) create_errno: i32,
     /// Renames fail with this errno.
-    pub(super) rename_errno: i32,
+    pub(crate) rename_errno: i32,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(Arc<Inner>);
+pub(crate) struct Disk(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -44,7 +46,7 @@ struct Inner {
 struct Contents(Mutex<Vec<u8>>);
 
 #[derive(Debug)]
-pub(super) struct File {
+pub(crate) struct File {
     name: FileName,
     contents: Arc<Contents>,
     /// The disk whose lock this file is.
@@ -60,25 +62,25 @@ impl Drop for File {
 }
 
 impl Disk {
-    pub(super) fn script(&self, change: impl FnOnce(&mut Script)) {
+    pub(crate) fn script(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.0.script.lock().unwrap().0);
         self.0.changed.notify_all();
     }
 
     /// Waits until a sync is being held up.
-    pub(super) fn wait_for_blocked_sync(&self) {
+    pub(crate) fn wait_for_blocked_sync(&self) {
         let mut script = self.0.script.lock().unwrap();
         while script.1 == 0 {
             script = self.0.changed.wait(script).unwrap();
         }
     }
 
-    pub(super) fn is_locked(&self) -> bool {
+    pub(crate) fn is_locked(&self) -> bool {
         self.0.is_locked.load(Ordering::Acquire)
     }
 
     /// The log's bytes.
-    pub(super) fn log(&self) -> Vec<u8> {
+    pub(crate) fn log(&self) -> Vec<u8> {
         let files = self.0.files.lock().unwrap();
         files["wal.adb"].0.lock().unwrap().clone()
     }
@@ -97,9 +99,13 @@ impl Disk {
         let Script {
             sync_errno,
             sync_panics,
+            sync_us,
             ..
         } = script.0;
         drop(script);
+        if sync_us > 0 {
+            std::thread::sleep(std::time::Duration::from_micros(sync_us));
+        }
         assert!(!sync_panics, "a bug in a storage");
         failed(sync_errno, "sync", file.name)
     }

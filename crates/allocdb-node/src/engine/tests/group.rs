@@ -114,6 +114,7 @@ fn sixty_four_threads_one_resource_one_winner_each_round() {
             ..small()
         },
     );
+    disk.script(|script| script.sync_us = 50);
     let barrier = Barrier::new(THREADS as usize);
     let winners: Vec<AtomicU64> = (0..ROUNDS).map(|_| AtomicU64::new(0)).collect();
     for round in 1..=u128::from(ROUNDS) {

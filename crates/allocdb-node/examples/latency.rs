@@ -1,0 +1,204 @@
+//! What a durable command costs beside the disk's own price, and what batches reach.
+//!
+//! Single commands and raw 512-byte writes with `fdatasync` into a preallocated file take turns, so
+//! that both see the same disk at the same time; the medians are compared. Then batches of 1,000
+//! commands run for a few seconds. A directory may be given; the default is the current one, since
+//! a temporary directory in memory would measure nothing.
+//!
+//! `cargo run --release -p allocdb-node --example latency [DIRECTORY]`
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use allocdb_core::{
+    Action, Command, HolderId, OperationId, ReservationId, ResourceId, ResourceIds, ResultCode,
+    Slot,
+};
+use allocdb_node::batch::{Many, Single};
+use allocdb_node::storage::{DirectoryOptions, FileStorage};
+use allocdb_node::{CommandResult, Diagnostics, Engine, Level, Options};
+
+const SINGLES: usize = 4_000;
+const BATCH: usize = 1_000;
+const BATCH_TIME: Duration = Duration::from_secs(5);
+const RAW_BYTES: usize = 512;
+/// What a file like the log's grows by.
+const PREALLOCATED_BYTES: usize = 16 << 20;
+const SEATS: u128 = 50_000;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn operation(id: u128, action: Action<'_>) -> Command<'_> {
+    Command {
+        operation_id: OperationId(id),
+        valid_until_slot: Slot(0),
+        action,
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    let parent = std::env::args()
+        .nth(1)
+        .map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let directory = tempfile::tempdir_in(parent)?;
+    let storage = FileStorage::open(
+        &directory.path().join("database"),
+        DirectoryOptions {
+            create: true,
+            ..DirectoryOptions::default()
+        },
+    )?;
+    // Room for far more than the defaults' 10,000 commands a second.
+    let options = Options {
+        max_operations: 1 << 25,
+        max_reservations: 1 << 24,
+        checkpoint_wal_bytes: 1 << 40,
+        ..Options::default()
+    };
+    let diagnostics = Diagnostics::new(Level::Warning, 4096, None);
+    let engine = Engine::open(storage, &options, diagnostics)?;
+    let mut next = 0u128;
+    create_seats(&engine, &mut next)?;
+    singles(&engine, &mut next, &raw_file(directory.path())?)?;
+    batches(&engine, &mut next)?;
+    engine.close()?;
+    Ok(())
+}
+
+fn create_seats(engine: &Engine<FileStorage>, next: &mut u128) -> Result<(), Failure> {
+    let mut results = vec![None; BATCH];
+    for first in (1..=SEATS).step_by(BATCH) {
+        let commands: Vec<_> = (first..first + BATCH as u128)
+            .map(|id| {
+                *next += 1;
+                let resource_id = ResourceId(id);
+                operation(*next, Action::CreateResource { resource_id })
+            })
+            .collect();
+        engine.submit(None, &mut Many::new(&commands, &mut results))?;
+    }
+    Ok(())
+}
+
+/// A file of synced zeros, as the log's tail is.
+fn raw_file(directory: &Path) -> Result<File, Failure> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(directory.join("raw"))?;
+    file.write_all(&vec![0; PREALLOCATED_BYTES])?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+fn singles(engine: &Engine<FileStorage>, next: &mut u128, raw: &File) -> Result<(), Failure> {
+    let (mut raw_ns, mut command_ns) = (Vec::new(), Vec::new());
+    let bytes = [0xA5; RAW_BYTES];
+    for round in 0..SINGLES {
+        let begun = Instant::now();
+        raw.write_all_at(&bytes, (round * RAW_BYTES) as u64)?;
+        raw.sync_data()?;
+        raw_ns.push(begun.elapsed().as_nanos());
+
+        *next += 1;
+        let ids = [(*next % SEATS + 1).to_le_bytes()];
+        let action = Action::Reserve {
+            resource_ids: ResourceIds::new(&ids),
+            holder_id: HolderId(1),
+            ttl_slots: 1_000,
+        };
+        let mut batch = Single::new(operation(*next, action));
+        let begun = Instant::now();
+        engine.submit(None, &mut batch)?;
+        command_ns.push(begun.elapsed().as_nanos());
+    }
+    let (raw_median, command_median) = (median(&mut raw_ns), median(&mut command_ns));
+    println!("raw 512-byte write + fdatasync   median {raw_median:>9} ns");
+    println!("single durable command           median {command_median:>9} ns");
+    let percent = command_median * 100 / raw_median.max(1);
+    println!(
+        "command / raw                    {}.{:02}",
+        percent / 100,
+        percent % 100
+    );
+    Ok(())
+}
+
+fn batches(engine: &Engine<FileStorage>, next: &mut u128) -> Result<(), Failure> {
+    let mut results: Vec<Option<CommandResult>> = vec![None; BATCH];
+    let begun = Instant::now();
+    let (mut commands, mut in_engine) = (0u64, Duration::ZERO);
+    let mut round = 0u128;
+    while begun.elapsed() < BATCH_TIME {
+        round += 1;
+        let ids: Vec<_> = (0..BATCH as u128)
+            .map(|index| [((round * 7_919 + index) % SEATS + 1).to_le_bytes()])
+            .collect();
+        let reserves: Vec<_> = ids
+            .iter()
+            .map(|ids| {
+                *next += 1;
+                let action = Action::Reserve {
+                    resource_ids: ResourceIds::new(ids),
+                    holder_id: HolderId(2),
+                    ttl_slots: 1_000,
+                };
+                operation(*next, action)
+            })
+            .collect();
+        in_engine += timed_submit(engine, &reserves, &mut results)?;
+        let held: Vec<ReservationId> = results
+            .iter()
+            .filter_map(|result| result.and_then(Result::ok))
+            .filter(|outcome| outcome.code == ResultCode::Done)
+            .map(|outcome| outcome.reservation_id)
+            .collect();
+        commands += BATCH as u64 + held.len() as u64;
+        let releases: Vec<_> = held
+            .into_iter()
+            .map(|reservation_id| {
+                *next += 1;
+                let holder_id = HolderId(2);
+                operation(
+                    *next,
+                    Action::Release {
+                        reservation_id,
+                        holder_id,
+                    },
+                )
+            })
+            .collect();
+        in_engine += timed_submit(engine, &releases, &mut results[..releases.len()])?;
+    }
+    let micros = u64::try_from(in_engine.as_micros())?.max(1);
+    println!(
+        "batches of 1,000                 {} commands/s",
+        commands * 1_000_000 / micros
+    );
+    let health = engine.health(None);
+    println!(
+        "commits {}, records per commit {}, mean write + sync {} ns",
+        health.commits,
+        health.records / health.commits.max(1),
+        health.sync_ns_sum / health.syncs.max(1)
+    );
+    Ok(())
+}
+
+fn timed_submit(
+    engine: &Engine<FileStorage>,
+    commands: &[Command<'_>],
+    results: &mut [Option<CommandResult>],
+) -> Result<Duration, Failure> {
+    let begun = Instant::now();
+    engine.submit(None, &mut Many::new(commands, results))?;
+    Ok(begun.elapsed())
+}
+
+fn median(values: &mut [u128]) -> u128 {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
+}
