@@ -5,7 +5,8 @@
 //! record of the codec. Then the records alone are applied to an empty state, and to each of the
 //! snapshots that were taken on the way. Half of the histories go through acceptance, as an engine
 //! does it; the other half apply whatever comes, as a log ordered elsewhere may hold it, with
-//! slots that go back and commands that are refused. What the histories did is counted and
+//! slots that go back and commands that are refused. The first half is also written as a log file,
+//! a frame for each commit, and recovered from it by the scan. What the histories did is counted and
 //! must include everything that the equality is worth showing for.
 
 mod common;
@@ -13,8 +14,11 @@ mod common;
 use std::cell::RefCell;
 
 use allocdb_core::codec::{decode_record, encode_record, record_len};
+use allocdb_core::log::{
+    CorruptReason, FRAME_BYTES_MAX, FrameBuilder, FrameMeta, LogHeader, LogKey, SECTOR_BYTES, scan,
+};
 use allocdb_core::state::{Acceptance, Admission, Filter};
-use allocdb_core::{Applied, ResultCode, Slot, State, Verdict};
+use allocdb_core::{Applied, Lsn, ResultCode, Slot, State, Verdict};
 use common::generator::{Generator, Shape, commit_slot, shapes};
 use common::{OwnedAction, OwnedCommand, image, restored, runner, scale, seed};
 use proptest::test_runner::TestCaseError;
@@ -23,6 +27,8 @@ const HISTORY_LEN: usize = 6_000;
 const HISTORIES: u32 = 500;
 const COMMANDS_LEAST: u64 = 2_000_000;
 const SNAPSHOTS: u64 = 4;
+/// Room for the largest commit that is drawn here.
+const FRAME_ROOM: usize = 4096;
 const INVARIANTS_EVERY: usize = 500;
 
 /// What all histories did together.
@@ -31,6 +37,7 @@ struct Tally {
     commands: u64,
     replayed: u64,
     snapshots: u64,
+    frames: u64,
     codes: [u64; 11],
     expired: u64,
     retries: u64,
@@ -73,6 +80,7 @@ impl Tally {
             self.reuses,
             self.slots_back,
             self.turns,
+            self.frames,
         ];
         assert!(rest.iter().all(|&count| count > 1000), "{self:?}");
     }
@@ -87,6 +95,10 @@ struct History {
     /// How many records precede, where in the log the next begins, and the state then.
     images: Vec<(usize, usize, Vec<u8>)>,
     last: State,
+    /// The same as a log file, where every record was admitted: a frame a commit.
+    file: Vec<u8>,
+    file_chain: u32,
+    frames: u64,
 }
 
 struct Live<'a> {
@@ -106,6 +118,9 @@ impl<'a> Live<'a> {
             steps: Vec::new(),
             images: Vec::new(),
             last: State::new(shape.config).expect("a valid configuration"),
+            file: LogHeader::fresh(shape.config).encode().to_vec(),
+            file_chain: 0,
+            frames: 0,
         };
         let generator = Generator::new(shape);
         let used = std::collections::BTreeSet::new();
@@ -168,9 +183,18 @@ impl<'a> Live<'a> {
                 Admission::Retry(_) | Admission::RetryOf { .. } => self.tally.retries += 1,
             }
         }
-        if expires && !commands.is_empty() {
-            let limit = self.generator.expire_limit();
-            self.apply(slot, &OwnedCommand::expire(limit))?;
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let limit = self.generator.expire_limit();
+        let expiry = expires.then(|| OwnedCommand::expire(limit));
+        let all: Vec<_> = expiry
+            .iter()
+            .chain(commands.iter().map(|(_, command)| command))
+            .collect();
+        self.write_frame(slot, &all);
+        if let Some(expiry) = expiry {
+            self.apply(slot, &expiry)?;
         }
         for (lsn, command) in commands {
             let applied = self.apply(slot, &command)?;
@@ -181,6 +205,29 @@ impl<'a> Live<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The commit as a frame of the log, before it is applied. R64
+    fn write_frame(&mut self, slot: Slot, commands: &[&OwnedCommand]) {
+        let file = &mut self.history.file;
+        let start = file.len();
+        file.resize(start + FRAME_ROOM, 0);
+        let mut builder = FrameBuilder::new(&mut file[start..]);
+        for command in commands {
+            assert!(builder.push(&command.borrow()), "commits are short");
+        }
+        let meta = FrameMeta {
+            is_synced: self.history.shape.seed.is_multiple_of(4),
+            first_lsn: common::next_lsn(&self.state),
+            request_slot: slot,
+            durable_lsn: self.state.last_lsn(),
+            chain: self.history.file_chain,
+        };
+        let key = LogKey::new(&self.history.shape.config);
+        let frame = builder.finish(&key, &meta);
+        file.truncate(start + frame.len);
+        self.history.file_chain = frame.chain;
+        self.history.frames += 1;
     }
 
     /// Whatever comes, applied at whatever slot. R5, R68
@@ -198,6 +245,9 @@ impl<'a> Live<'a> {
     }
 
     fn finish(mut self) -> History {
+        // A file never ends at a frame's end.
+        let file_len = self.history.file.len();
+        self.history.file.resize(file_len + SECTOR_BYTES, 0);
         self.history.last = self.state;
         self.history
     }
@@ -251,6 +301,36 @@ fn replay(
     }
 }
 
+/// Replays the log file by the scan, over a state that holds its beginning already, comparing
+/// each answer with the one that was lived.
+fn recover(history: &History, mut state: State, buffer: &mut [u8]) -> Result<State, String> {
+    let header = LogHeader::decode(&history.file).map_err(|error| format!("{error:?}"))?;
+    let mut differs = None;
+    let anchor = state.last_lsn();
+    let visit = |frame: &allocdb_core::log::Frame<'_>| {
+        for (lsn, command) in frame.commands().filter(|(lsn, _)| *lsn > anchor) {
+            let applied = state.apply(frame.header.request_slot, &command);
+            let lived = usize::try_from(lsn.0 - 1)
+                .ok()
+                .and_then(|at| history.steps.get(at));
+            if lived.map(|(_, lived)| *lived) != Some(applied) {
+                differs = differs.or(Some(lsn));
+            }
+        }
+        Ok::<(), CorruptReason>(())
+    };
+    let end = scan(&mut &*history.file, &header, None, buffer, visit);
+    let end = end.map_err(|error| format!("our own log: {error:?}"))?;
+    let expected = (history.frames, history.steps.len() as u64, 0);
+    if (end.frames, end.records, end.torn_bytes) != expected {
+        return Err(format!("{expected:?} were written, found {end:?}"));
+    }
+    match differs {
+        None => Ok(state),
+        Some(Lsn(lsn)) => Err(format!("recovery answers otherwise at LSN {lsn}")),
+    }
+}
+
 fn same(what: &str, left: &State, right: &State) -> Result<(), String> {
     if left.digest() != right.digest() {
         return Err(format!("{what}: the digests differ"));
@@ -292,13 +372,23 @@ fn same_listings(left: &State, right: &State) -> Result<(), String> {
     }
 }
 
-fn check(shape: &Shape, tally: &mut Tally) -> Result<(), String> {
+fn check(shape: &Shape, tally: &mut Tally, buffer: &mut [u8]) -> Result<(), String> {
     let history = live(shape, tally)?;
     let empty = State::new(shape.config).expect("a valid configuration");
     let replayed = replay(&history, empty, 0, 0)?;
     tally.replayed += history.steps.len() as u64;
     same("replay from the beginning", &history.last, &replayed)?;
     same_listings(&history.last, &replayed)?;
+    if history.frames > 0 {
+        let images = history.images.iter().map(|(_, _, taken)| restored(taken));
+        let empty = State::new(shape.config).expect("a valid configuration");
+        for start in images.take(1).chain([empty]) {
+            tally.replayed += history.steps.len() as u64 - start.last_lsn().0;
+            let recovered = recover(&history, start, buffer)?;
+            same("recovery from the log file", &history.last, &recovered)?;
+            tally.frames += history.frames;
+        }
+    }
     for (from, log_at, taken) in &history.images {
         let state = restored(taken);
         if image(&state) != *taken {
@@ -317,9 +407,11 @@ fn check(shape: &Shape, tally: &mut Tally) -> Result<(), String> {
 fn live_replay_and_snapshot_with_replay_are_one() {
     let seed = seed("equivalence");
     let tally = RefCell::new(Tally::default());
+    let buffer = RefCell::new(vec![0; FRAME_BYTES_MAX]);
     let case_count = HISTORIES * u32::try_from(scale()).expect("a small factor");
     let result = runner(seed, case_count).run(&shapes(HISTORY_LEN), |shape| {
-        check(&shape, &mut tally.borrow_mut()).map_err(TestCaseError::fail)
+        let mut buffer = buffer.borrow_mut();
+        check(&shape, &mut tally.borrow_mut(), &mut buffer).map_err(TestCaseError::fail)
     });
     if let Err(failure) = result {
         panic!("ALLOCDB_SEED={seed}: {failure}");
