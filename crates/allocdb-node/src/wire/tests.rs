@@ -6,6 +6,7 @@
 
 mod calls;
 mod damage;
+mod engine;
 mod golden;
 mod round_trip;
 

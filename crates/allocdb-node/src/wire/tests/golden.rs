@@ -13,7 +13,7 @@ use std::path::Path;
 
 use fields::{Json, config_fields, hex, request_fields, response_fields};
 use material::bad_calls;
-use material::transcript_calls;
+pub(super) use material::transcript_calls;
 
 use super::*;
 use crate::status;
