@@ -435,15 +435,15 @@ pub fn field_offset(command: &Command<'_>, rejection: &Rejection) -> usize {
         Rejection::Malformed { field: "holder_id" } if reserves => ARGUMENTS,
         Rejection::Malformed { field: "holder_id" } => HOLDER_ID,
         Rejection::Malformed {
-            field: "resource_ids",
-        } => RESERVE_COUNT,
-        Rejection::Malformed {
             field: "resource_id",
         } if reserves => id_offset(command, 0, 0),
         Rejection::Malformed {
             field: "resource_id" | "reservation_id",
         } => ARGUMENTS,
-        Rejection::BundleTooLarge { .. } => RESERVE_COUNT,
+        Rejection::Malformed {
+            field: "resource_ids",
+        }
+        | Rejection::BundleTooLarge { .. } => RESERVE_COUNT,
         Rejection::DuplicateResource { resource_id } => id_offset(command, resource_id.0, 1),
         Rejection::TtlOutOfRange { .. } if extends => EXTEND_TTL,
         Rejection::TtlOutOfRange { .. } => RESERVE_TTL,

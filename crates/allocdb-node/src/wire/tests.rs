@@ -102,7 +102,7 @@ impl Plain {
         let count = u32::try_from(batch.len()).expect("bounded");
         let mut acceptance = Acceptance::new(count).expect("memory");
         acceptance.begin(&state, slot, false);
-        let mut record = [0; allocdb_core::codec::RECORD_BYTES_MAX];
+        let mut record = vec![0; allocdb_core::codec::RECORD_BYTES_MAX];
         let (mut log, mut settled) = (Vec::new(), Vec::<Option<Outcome>>::new());
         for tag in 0..count {
             let command = batch.command(tag as usize).expect("checked by the call");
@@ -112,7 +112,9 @@ impl Plain {
                     log.push((tag, record[..len].to_vec()));
                 }
                 Admission::Retry(outcome) => batch.settle(tag as usize, Ok(outcome)),
-                Admission::RetryOf { tag: first } => log.push((tag, vec![first as u8])),
+                Admission::RetryOf { tag: first } => {
+                    log.push((tag, vec![u8::try_from(first).expect("a small batch")]))
+                }
                 Admission::Rejected(rejection) => batch.settle(tag as usize, Err(rejection)),
             }
             settled.push(None);

@@ -155,7 +155,7 @@ fn a_million_random_calls_never_panic() {
                 for _ in 0..changes {
                     let place = (noise.next() as usize) % len;
                     let place = if kind == 1 { place.max(16) } else { place };
-                    bytes[place.min(len - 1)] = noise.next() as u8;
+                    bytes[place.min(len - 1)] = noise.next().to_le_bytes()[0];
                 }
                 len
             }

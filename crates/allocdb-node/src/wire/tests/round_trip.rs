@@ -66,7 +66,9 @@ proptest! {
         let rows: Vec<_> = numbers.into_iter().map(row).collect();
         let mut out = vec![0xEE; 56 + 96 * 5];
         let mut list = ListWriter::new(&mut out, Kind::ListResources, count);
-        rows.iter().for_each(|(row, _)| assert!(list.push_resource(row)));
+        for (row, _) in &rows {
+            assert!(list.push_resource(row));
+        }
         prop_assert!(list.is_full());
         let len = list.finish(tag, cursor, Lsn(5));
         let (response, _) = response::decode(&out[..len]).unwrap();
@@ -78,7 +80,9 @@ proptest! {
         prop_assert!(read.resources().eq(rows.iter().map(|row| row.0)));
 
         let mut list = ListWriter::new(&mut out, Kind::ListReservations, count);
-        rows.iter().for_each(|(_, row)| assert!(list.push_reservation(row)));
+        for (_, row) in &rows {
+            assert!(list.push_reservation(row));
+        }
         let len = list.finish(tag, cursor, Lsn(5));
         let (response, _) = response::decode(&out[..len]).unwrap();
         let Answer::Reservations { rows: read, .. } = response.body else {

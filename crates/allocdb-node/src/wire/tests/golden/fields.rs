@@ -16,7 +16,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    pub(super) fn text(value: impl ToString) -> Self {
+    pub(super) fn text<T: ToString>(value: T) -> Self {
         Self::Text(value.to_string())
     }
 

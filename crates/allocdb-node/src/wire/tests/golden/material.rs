@@ -196,7 +196,7 @@ fn second_call() -> Vec<u8> {
         command(103, 22, extend),
         get(23, 3),
         get(24, 404),
-        lookup(25, ReservationId(7 << 64 | 404), 0),
+        lookup(25, ReservationId(FIRST.0 + 399), 0),
         operation(26, 5),
         operation(27, 404),
         read(28, fenced),
