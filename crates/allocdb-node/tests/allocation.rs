@@ -186,7 +186,7 @@ fn call_round(engine: &Engine<FileStorage>, slot: u64, base: u128, buffers: &mut
 fn no_call_allocates_in_steady_state_also_from_new_threads() {
     const THREADS: u64 = 8;
     // A counter that cannot count proves nothing.
-    counted(|| drop(Box::new(0u64)));
+    counted(|| drop(std::hint::black_box(Box::new(0u64))));
     assert_eq!(ALLOCATIONS.swap(0, Ordering::Relaxed), 2);
     let directory = tempfile::tempdir().expect("a directory");
     let options = Options {
