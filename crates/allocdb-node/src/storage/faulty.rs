@@ -398,15 +398,13 @@ impl<'a> Storage for &'a Disk {
             return Err(failed(errno(fault)));
         }
         inner.open().map_err(failed)?;
-        let index = match inner.names.get(&text(name)) {
-            Some(&index) => index,
-            None => {
-                let index = inner.files.len();
-                inner.files.push(Content::default());
-                inner.change(Change::Set(text(name), index));
-                index
-            }
-        };
+        let known = inner.names.get(&text(name)).copied();
+        let index = known.unwrap_or_else(|| {
+            let index = inner.files.len();
+            inner.files.push(Content::default());
+            inner.change(Change::Set(text(name), index));
+            index
+        });
         inner.locked = true;
         Ok(DiskFile {
             disk: self,
