@@ -280,6 +280,23 @@ fn placement_is_judged_with_what_the_commit_takes() {
     }
 }
 
+// R93: whoever chose these ids for one seed has chosen nothing for another, which is drawn unseen.
+#[test]
+fn a_crowd_under_one_seed_is_none_under_another() {
+    let known = crowded_config();
+    let ids = crowd(&known, 512, 17, CROWD);
+    for hash_seed in [0, 1, known.hash_seed ^ 1, u64::MAX] {
+        let config = Config { hash_seed, ..known };
+        let mut state = State::new(config).expect("a valid configuration");
+        for (operation_id, id) in (1..).zip(&ids) {
+            state.apply(Slot(0), &create(operation_id, *id).borrow());
+        }
+        let usage = state.usage(Slot(0)).resources;
+        assert_eq!(usage.used as usize, CROWD, "all are placed");
+        assert!(usage.probe_len_max < 32, "{hash_seed}: {usage:?}");
+    }
+}
+
 // R32: a reservation's place depends on the LSN that it would get.
 #[test]
 fn placement_of_reservations_is_judged_by_their_position() {

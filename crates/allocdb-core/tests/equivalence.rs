@@ -6,8 +6,8 @@
 //! snapshots that were taken on the way. Half of the histories go through acceptance, as an engine
 //! does it; the other half apply whatever comes, as a log ordered elsewhere may hold it, with
 //! slots that go back and commands that are refused. The first half is also written as a log file,
-//! a frame for each commit, and recovered from it by the scan. What the histories did is counted and
-//! must include everything that the equality is worth showing for.
+//! a frame for each commit, and recovered from it by the scan. What the histories did is counted
+//! and must include everything that the equality is worth showing for.
 
 mod common;
 
