@@ -590,7 +590,7 @@ fn rewrite<S: Storage>(
     ))
 }
 
-/// Clears what is behind the last frame, syncs it with what was written again, and seals it.
+/// R88: clears what is behind the last frame, syncs it with what was written again, and seals it.
 /// Answers how many bytes of frames were written again.
 fn make_durable<S: Storage>(
     storage: &S,

@@ -178,3 +178,26 @@ fn temporary_files_are_removed_and_the_lock_file_is_mended() {
     assert_eq!(record.database_id, 0xDA7A);
     assert_eq!(record.pid, std::process::id());
 }
+
+#[test]
+fn seed_and_identity_are_drawn_unless_given() {
+    // R93: two databases made alike share neither, so what one client learns aims at no other.
+    let make = |options: &Options| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let storage = FileStorage::open(directory.path(), DirectoryOptions::default());
+        let database = Database::open(storage.expect("it is there"), options);
+        *database.expect("made").state.config()
+    };
+    let drawn = Options {
+        hash_seed: 0,
+        database_id: 0,
+        ..options()
+    };
+    let (first, second) = (make(&drawn), make(&drawn));
+    assert_ne!(first.hash_seed, second.hash_seed);
+    assert_ne!(first.database_id, second.database_id);
+    assert!(first.hash_seed != 0 && first.database_id != 0);
+    let given = make(&options());
+    assert_eq!(given.hash_seed, options().hash_seed);
+    assert_eq!(given.database_id, options().database_id);
+}

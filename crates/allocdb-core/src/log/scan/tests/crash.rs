@@ -302,6 +302,7 @@ fn after_cut(lineage: &Lineage, end: &LogEnd) -> Lineage {
     after
 }
 
+// R64: each law above is judged frame by frame: one is there whole, or not at all.
 #[test]
 fn no_crash_of_short_histories_is_refused_or_loses_what_was_acknowledged() {
     let mut figures = [0; 3];
