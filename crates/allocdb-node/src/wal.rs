@@ -174,10 +174,16 @@ impl<S: Storage> Wal<S> {
         }
     }
 
-    /// Makes room for a frame of `len` bytes. Call it before the commit accepts anything.
+    /// Makes room for a frame of `len` bytes and a seal behind it, which a close or a recovery may
+    /// have to write when the disk is full. Call it before the commit accepts anything.
     pub fn reserve(&mut self, len: usize) -> Result<(), ReserveError> {
+        self.grow(len as u64 + SECTOR)
+    }
+
+    /// Makes room for `len` bytes, and the sector that no frame fills.
+    fn grow(&mut self, len: u64) -> Result<(), ReserveError> {
         self.check().map_err(ReserveError::Failed)?;
-        let needed = self.tail.end_offset + len as u64 + SECTOR;
+        let needed = self.tail.end_offset + len + SECTOR;
         let old = self.tail.file_bytes;
         if needed <= old {
             return Ok(());
@@ -254,7 +260,7 @@ impl<S: Storage> Wal<S> {
         if self.tail.is_sealed {
             return Ok(());
         }
-        match self.reserve(SECTOR_BYTES) {
+        match self.grow(SECTOR) {
             Ok(()) => {}
             // The seal guards against damage later; nothing that is durable needs it.
             Err(ReserveError::Full(_)) => return Ok(()),
