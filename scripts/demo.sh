@@ -4,7 +4,7 @@
 #
 # usage: scripts/demo.sh [--seconds N] [--buyers N] [--kills N] [--seed N] [--out DIRECTORY]
 #
-#   --seconds N   how long the shop is open (default 40)
+#   --seconds N   how long the shop is open (default 45)
 #   --buyers N    how many threads buy at once (default 64, at most 256)
 #   --kills N     how often the seller is killed (default 3, at most 15)
 #   --seed N      repeats a run's moments of killing and its buyers' choices (default: drawn)
@@ -23,7 +23,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-SECONDS_OPEN=40
+SECONDS_OPEN=45
 BUYERS=64
 KILLS=3
 SEED=
@@ -74,7 +74,7 @@ compile() {
 
 build() {
     "$ROOT/scripts/setup.sh"
-    say "building the library and the C programs ..."
+    say "building the library and the C programs (a minute or two the first time) ..."
     "$ROOT/scripts/stage.sh"
     compile seat_seller seat_seller.c seat_buyer.c seat_journal.c venue.c
     compile seat_audit seat_audit.c seat_journal.c seat_map.c venue.c

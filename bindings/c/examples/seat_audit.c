@@ -351,7 +351,8 @@ static void print_table(const struct audit *audit)
     row("resumed",
         journal_sum(journal, STAT_RESUMED_KNOWN) + journal_sum(journal, STAT_RESUMED_NEW), text);
     print_engine_rows(journal);
-    printf("\n");
+    printf(
+        "  (what the seller counted in the last tenth of a second before a kill died with it)\n\n");
 }
 
 static void note(struct map_text *text, const char *what, uint64_t value)
@@ -371,7 +372,7 @@ static bool draw(const struct audit *audit, const char *path)
     snprintf(text.title, sizeof text.title, "%s of %s seats sold", grouped(audit->seats_sold, sold),
              grouped(audit->venue.seat_count, seats));
     snprintf(text.subtitle, sizeof text.subtitle,
-             "by a C program over AllocDB that was killed with kill -9 %u times and came back: %s",
+             "by a C program over AllocDB that was killed %u times with kill -9, and came back: %s",
              text.life_count == 0 ? 0 : text.life_count - 1,
              audit->failure_count == 0 ? "nothing lost, nothing sold twice" : "THE AUDIT FAILED");
     snprintf(text.notes[text.note_count++], sizeof text.notes[0], "revenue %s",

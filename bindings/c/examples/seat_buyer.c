@@ -20,8 +20,7 @@
 
 #define HOLD_TTL_SLOTS 16u /* 1.6 s at 100 ms a slot: buyers in this demo are in a hurry */
 #define HOLD_TTL_MS (HOLD_TTL_SLOTS * 100u)
-#define HOT_SEATS 400u /* the first rows before the stage, that everybody wants */
-#define FAN_CLICKS_MAX 60u
+#define FAN_CLICKS_MAX 40u
 #define LOOKS_MAX 50u
 
 static uint64_t random_below(struct buyer_page *page, uint64_t bound)
@@ -158,15 +157,6 @@ static const char *seats_text(const struct buyer_page *page, char *text, size_t 
     return text;
 }
 
-static bool seat_looks_free(struct buyer *buyer, uint32_t seat)
-{
-    allocdb_resource row;
-    allocdb_status status =
-        allocdb_get_resource(buyer->shop->db, 0, venue_seat_id(seat), &row, NULL);
-    count(buyer->shop, STAT_LOOKED);
-    return status == ALLOCDB_OK && row.state == ALLOCDB_RESOURCE_STATE_AVAILABLE;
-}
-
 /* A party of neighbours, beginning at `first`. */
 static void take_party(struct buyer *buyer, uint32_t first)
 {
@@ -179,6 +169,21 @@ static void take_party(struct buyer *buyer, uint32_t first)
     page->seat_count = party_len;
     for (uint32_t i = 0; i < party_len; i++)
         page->seats[i] = first + i;
+}
+
+/* A look at the map: are the seats that the page names all free at this moment? */
+static bool party_looks_free(struct buyer *buyer)
+{
+    const struct buyer_page *page = buyer->page;
+    for (uint32_t i = 0; i < page->seat_count; i++) {
+        allocdb_resource row;
+        allocdb_status status =
+            allocdb_get_resource(buyer->shop->db, 0, venue_seat_id(page->seats[i]), &row, NULL);
+        count(buyer->shop, STAT_LOOKED);
+        if (status != ALLOCDB_OK || row.state != ALLOCDB_RESOURCE_STATE_AVAILABLE)
+            return false;
+    }
+    return true;
 }
 
 /* The next customer at this till: half of them are fans, who want the best seats and nothing else,
@@ -198,19 +203,17 @@ static void choose(struct buyer *buyer)
 {
     const struct venue *venue = buyer->shop->venue;
     struct buyer_page *page = buyer->page;
-    uint32_t hot_seats = HOT_SEATS < venue->seat_count ? HOT_SEATS : venue->seat_count;
-    uint32_t first = (uint32_t)random_below(page, hot_seats);
+    take_party(buyer, venue->best[random_below(page, venue->best_count)]);
     if (page->clicks_left > 0) {
         page->clicks_left -= 1;
     } else {
         customer_next(buyer);
-        for (uint32_t look = 0; look < LOOKS_MAX; look++) {
-            if (page->clicks_left > 0 || seat_looks_free(buyer, first))
+        for (uint32_t look = 0; look < LOOKS_MAX && page->clicks_left == 0; look++) {
+            if (party_looks_free(buyer))
                 break;
-            first = (uint32_t)random_below(page, venue->seat_count);
+            take_party(buyer, (uint32_t)random_below(page, venue->seat_count));
         }
     }
-    take_party(buyer, first);
     step_begin_command(buyer, STEP_RESERVE);
 }
 
@@ -235,7 +238,7 @@ static bool reserve(struct buyer *buyer)
     if (outcome.code != ALLOCDB_DONE) {
         count(buyer->shop, STAT_CONTENDED);
         step_set(page, STEP_CHOOSE);
-        nap_ms(random_below(page, 2));
+        nap_ms(1 + random_below(page, 2)); /* no finger is quicker */
         return true;
     }
     count(buyer->shop, STAT_HELD);
@@ -267,7 +270,7 @@ static bool think(struct buyer *buyer)
     case PLAN_DITHER: /* around the deadline: some are in time, some are late */
         nap_ms(HOLD_TTL_MS - 200 + random_below(page, 400));
         break;
-    case PLAN_BUY: nap_ms(50 + random_below(page, 500)); break;
+    case PLAN_BUY: nap_ms(50 + random_below(page, 400)); break;
     }
     step_begin_command(buyer, STEP_CONFIRM);
     return true;

@@ -87,6 +87,10 @@ static bool shop_open(struct shop *shop, const struct arguments *arguments)
     allocdb_options_init(&options, sizeof options);
     /* Ended holds stay readable for ten minutes, so that the audit can look at every one. */
     options.history_window_slots = 6000;
+    /* A retry is answered for ten seconds. What an operation is remembered for must fit into
+     * max_operations at the rate at which it comes: here 52,000 a second for as long as it likes.
+     */
+    options.operation_window_slots = 100;
     /* Small, so that a run of a minute sees checkpoints, and recoveries that begin at one. */
     options.checkpoint_wal_bytes = 8u << 20;
     if (allocdb_open(arguments->directory, &options, &shop->db, &error) != ALLOCDB_OK)

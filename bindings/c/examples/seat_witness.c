@@ -27,15 +27,16 @@
 #define BAR_LEN 30u
 #define SYNC_EVERY_MS 1000u
 
-/* What the seller's `stat` lines say, added up over its lives. */
+/* What the seller's `stat` lines say. */
 struct figures {
-    uint64_t seats_sold, contended, walked_away;
+    uint64_t contended, walked_away;
 };
 
 struct witness {
     int journal;
     bool terminal;
     uint64_t seats;
+    uint64_t seats_sold;
     uint64_t begun_ms, shown_ms, synced_ms;
     unsigned life;
     struct figures before; /* of the lives that ended */
@@ -53,7 +54,7 @@ static uint64_t clock_ms(void)
 
 static void show(struct witness *witness, uint64_t now_ms)
 {
-    uint64_t sold = witness->before.seats_sold + witness->now.seats_sold;
+    uint64_t sold = witness->seats_sold;
     uint64_t passed_ms = now_ms - witness->begun_ms;
     char bar[BAR_LEN + 1];
     for (unsigned i = 0; i < BAR_LEN; i++)
@@ -80,14 +81,18 @@ static void line_take(struct witness *witness, const char *line)
 {
     if (strncmp(line, "open ", 5) == 0) {
         witness->life += 1;
-        witness->before.seats_sold += witness->now.seats_sold;
         witness->before.contended += witness->now.contended;
         witness->before.walked_away += witness->now.walked_away;
         memset(&witness->now, 0, sizeof witness->now);
     } else if (strncmp(line, "stat ", 5) == 0) {
-        figure_take(&witness->now.seats_sold, line, " seats_sold=");
         figure_take(&witness->now.contended, line, " contended=");
         figure_take(&witness->now.walked_away, line, " walked_away=");
+    } else if (strncmp(line, "sale ", 5) == 0) {
+        /* sale RESERVATION HOLDER LSN FROM_CACHE SEAT...: the seats begin after the fifth space. */
+        unsigned spaces = 0;
+        for (const char *at = line; (at = strchr(at, ' ')) != NULL; at++)
+            spaces += 1;
+        witness->seats_sold += spaces > 4 ? spaces - 4 : 0;
     } else if (strncmp(line, "note ", 5) == 0) {
         fprintf(stderr, "%s  %4.1f s  %s\n", witness->terminal ? "\r\033[K" : "",
                 (double)(clock_ms() - witness->begun_ms) / 1000.0, line + 5);

@@ -49,19 +49,34 @@ static bool venue_read_lines(struct venue *venue, FILE *file, char *why, size_t 
     return true;
 }
 
+static void venue_find_best(struct venue *venue)
+{
+    uint32_t price_max = 0;
+    for (uint32_t i = 0; i < venue->seat_count; i++)
+        if (venue->seats[i].price > price_max)
+            price_max = venue->seats[i].price;
+    for (uint32_t i = 0; i < venue->seat_count; i++)
+        if ((uint64_t)venue->seats[i].price * 8 >= (uint64_t)price_max * 7)
+            venue->best[venue->best_count++] = i;
+}
+
 bool venue_load(struct venue *venue, const char *path, char *why, size_t why_size)
 {
     venue->seat_count = 0;
+    venue->best_count = 0;
+    venue->best = calloc(VENUE_SEATS_MAX, sizeof *venue->best);
     venue->seats = calloc(VENUE_SEATS_MAX, sizeof *venue->seats);
     FILE *file = fopen(path, "r");
     bool read = false;
-    if (venue->seats == NULL || file == NULL)
+    if (venue->seats == NULL || venue->best == NULL || file == NULL)
         snprintf(why, why_size, "it cannot be opened");
     else
         read = venue_read_lines(venue, file, why, why_size);
     if (file != NULL)
         fclose(file);
-    if (!read)
+    if (read)
+        venue_find_best(venue);
+    else
         venue_free(venue);
     return read;
 }
@@ -69,7 +84,9 @@ bool venue_load(struct venue *venue, const char *path, char *why, size_t why_siz
 void venue_free(struct venue *venue)
 {
     free(venue->seats);
+    free(venue->best);
     venue->seats = NULL;
+    venue->best = NULL;
     venue->seat_count = 0;
 }
 

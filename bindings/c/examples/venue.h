@@ -30,6 +30,8 @@ struct seat {
 struct venue {
     struct seat *seats;
     uint32_t seat_count;
+    uint32_t *best; /* the seats that cost at least 7/8 of the dearest: everybody wants them */
+    uint32_t best_count;
 };
 
 /* Reads the file; false with the reason in `why`, and nothing to free. */
