@@ -1,8 +1,8 @@
 //! Keeping POSIX thread cancellation out of the engine.
 //!
-//! `pwrite`, `fdatasync`, `close` and most other file calls are cancellation points. A host's thread
-//! that is cancelled inside of one would be unwound out of the middle of a commit: its followers
-//! would wait for ever, and unwinding through these frames is not defined at all. A
+//! `pwrite`, `fdatasync`, `close` and most other file calls are cancellation points. A host's
+//! thread that is cancelled inside of one would be unwound out of the middle of a commit: its
+//! followers would wait for ever, and unwinding through these frames is not defined at all. A
 //! [`CancellationOff`] defers the request to the host's next cancellation point.
 
 use core::ffi::c_int;

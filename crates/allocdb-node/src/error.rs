@@ -200,8 +200,8 @@ impl OpenError {
     }
 
     /// Four numbers for the C error: `Option`: value, least, greatest; `ConfigMismatch`: given,
-    /// stored; `Locked`: pid; `Corrupt`: offset, expected LSN, and of the log the newest LSN known to
-    /// have been there; `Version`: found, supported;
+    /// stored; `Locked`: pid; `Corrupt`: offset, expected LSN, and of the log the newest LSN known
+    /// to have been there; `Version`: found, supported;
     /// `NoMemory`: bytes; `UnsupportedFileSystem`: kind.
     #[must_use]
     pub fn detail(&self) -> [u64; 4] {

@@ -234,9 +234,9 @@ fn a_frame_read_from_the_cache_after_a_failed_sync_is_written_again() {
     assert_eq!(database.mark().0, Lsn(6), "and so they must stay");
 }
 
-/// Once, recovery copied the bytes to write again blindly. The page of a frame whose sync had failed
-/// may be dropped between the replay and the copy: the zeros of the disk were then sealed in its
-/// place, and what had just been replayed was gone without a word.
+/// Once, recovery copied the bytes to write again blindly. The page of a frame whose sync had
+/// failed may be dropped between the replay and the copy: the zeros of the disk were then sealed in
+/// its place, and what had just been replayed was gone without a word.
 #[test]
 fn a_page_dropped_between_replay_and_rewrite_is_noticed_and_nothing_is_sealed() {
     let disk = disk_with(1);
