@@ -129,4 +129,4 @@ impl Drop for LockDescriptor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -232,6 +232,7 @@ impl<S: Storage> Wal<S> {
             return Err(self.fail(error));
         }
         if meta.is_synced {
+            // R88: nothing is applied, so nothing is answered, before this has returned.
             self.sync()?;
             self.tail.durable_lsn = encoded.last_lsn;
         }
@@ -305,7 +306,7 @@ impl<S: Storage> Wal<S> {
         self.anchor = Some(anchor);
     }
 
-    /// Remembers the failure that ends this log.
+    /// R89: remembers the failure that ends this log.
     pub(crate) fn fail(&mut self, error: IoError) -> IoError {
         *self.failure.get_or_insert(error)
     }

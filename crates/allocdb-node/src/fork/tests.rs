@@ -6,7 +6,7 @@ use super::{LockDescriptor, generation};
 
 /// Serializes the tests that fork: each child is single-threaded, but a child made by one test
 /// would otherwise hold copies of another test's files while it lives.
-static FORKS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+pub(crate) static FORKS: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 fn open_and_lock(path: &std::ffi::CStr) -> Result<LockDescriptor, i32> {
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC;
@@ -27,7 +27,7 @@ fn open_and_lock(path: &std::ffi::CStr) -> Result<LockDescriptor, i32> {
 }
 
 /// Runs `in_child`, which must not allocate or panic, and returns what it answered.
-fn in_forked_child(in_child: impl FnOnce() -> c_int) -> c_int {
+pub(crate) fn in_forked_child(in_child: impl FnOnce() -> c_int) -> c_int {
     // SAFETY: the child calls `in_child`, which keeps to atomics and system calls, and `_exit`.
     unsafe {
         let child = libc::fork();

@@ -2,6 +2,7 @@
 
 use super::file::is_network_file_system;
 use super::*;
+use crate::fork::tests::{FORKS, in_forked_child};
 use crate::status;
 
 fn open(path: &std::path::Path) -> Result<FileStorage, OpenError> {
@@ -170,4 +171,48 @@ fn network_file_systems_are_told_apart() {
     for local in [0xEF53, 0x0102_1994, 0x5846_5342, 0x9123_683E, 0x6573_5546] {
         assert!(!is_network_file_system(local));
     }
+}
+
+/// In a child of its own, since a limit holds for a whole process.
+fn limited(resource: libc::__rlimit_resource_t, bound: u64, in_child: impl FnOnce() -> bool) {
+    let _alone = FORKS.lock().expect("no test panics while forking");
+    let answer = in_forked_child(|| {
+        let limit = libc::rlimit {
+            rlim_cur: bound,
+            rlim_max: bound,
+        };
+        // SAFETY: the limit is a valid one, and only this child's.
+        unsafe { libc::setrlimit(resource, &raw const limit) };
+        i32::from(in_child())
+    });
+    assert_eq!(answer, 1);
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_an_error_and_no_signal() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let storage = open(directory.path()).expect("it is there");
+    let file = storage.open(FileName::WalTemporary, FileMode::Create);
+    let file = file.expect("made");
+    limited(libc::RLIMIT_FSIZE, 8_192, || {
+        let refused = storage.write_at(&file, 8_000, &[7; 512]);
+        let within = storage.write_at(&file, 7_680, &[7; 512]);
+        within.is_ok() && refused.is_err_and(|error| error.is_full() && error.offset == 8_000)
+    });
+}
+
+#[test]
+fn too_many_open_files_are_reported_as_such() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let storage = open(directory.path()).expect("it is there");
+    limited(libc::RLIMIT_NOFILE, 0, || {
+        let opened = open(directory.path()).map(|_| ());
+        let file = storage.open(FileName::WalTemporary, FileMode::Create);
+        let locked = storage.lock();
+        opened.is_err_and(|error| error.os_errno() == libc::EMFILE)
+            && file.is_err_and(|error| error.os_errno == libc::EMFILE)
+            && locked.is_err_and(
+                |error| matches!(error, LockError::Io(error) if error.os_errno == libc::EMFILE),
+            )
+    });
 }

@@ -82,6 +82,7 @@ fn a_file_of_another_database_is_never_taken_for_this_ones() {
     let stray = other.read(FileName::Snapshot(Lsn(24))).expect("there");
     disk.put(FileName::Snapshot(Lsn(24)), stray);
     let database = Database::open(&disk, &options()).expect("the log holds all");
+    assert_eq!(database.report.snapshot_lsn, Lsn(18));
     assert_eq!(database.mark(), (Lsn(24), digests(24)[24]));
     drop(database);
 
@@ -373,5 +374,33 @@ fn too_small_a_disk_for_a_new_database_leaves_it_makeable() {
         disk.bound_room(None);
         let database = Database::open(&disk, &options()).expect("room now");
         assert_eq!(database.report.kind, StartKind::Fresh);
+    }
+}
+
+#[test]
+fn a_sector_lost_from_a_frame_that_recovery_made_durable_is_not_taken_for_torn() {
+    let lose_last_frame = |disk: &Disk| {
+        let mut log = disk.read(FileName::Wal).expect("there");
+        let start = LOG_HEADER_BYTES + SECTOR_BYTES;
+        assert_ne!(log[start..start + SECTOR_BYTES], [0; SECTOR_BYTES]);
+        log[start..start + SECTOR_BYTES].fill(0);
+        disk.put(FileName::Wal, log);
+    };
+    // Nothing proves the last frame of a killed process: undecidable, hence cut.
+    let disk = disk_with(2);
+    lose_last_frame(&disk);
+    let database = Database::open(&disk, &options()).expect("a clean end");
+    assert_eq!(database.mark().0, Lsn(3));
+    drop(database);
+    // Recovery's seal proves it, and so does a clean close's.
+    for is_closed in [false, true] {
+        let disk = disk_with(2);
+        let mut database = Database::open(&disk, &options()).expect("sound");
+        if is_closed {
+            database.wal.seal().expect("sound");
+        }
+        drop(database);
+        lose_last_frame(&disk);
+        assert_eq!(refusal(&disk, &options()).status(), status::E_CORRUPT);
     }
 }

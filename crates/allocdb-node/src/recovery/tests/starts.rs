@@ -48,6 +48,26 @@ fn a_real_directory_is_created_committed_to_checkpointed_and_reopened() {
 }
 
 #[test]
+fn what_is_not_given_is_drawn_at_creation_and_kept() {
+    // R93.
+    let given_nothing = Options {
+        database_id: 0,
+        hash_seed: 0,
+        ..options()
+    };
+    let disks = [Disk::new(), Disk::new()];
+    let drawn = disks.each_ref().map(|disk| {
+        let made = Database::open(disk, &given_nothing).expect("sound");
+        *made.wal.config()
+    });
+    assert_ne!(drawn[0].database_id, drawn[1].database_id);
+    assert_ne!(drawn[0].hash_seed, drawn[1].hash_seed);
+    assert!(drawn.iter().all(|config| config.database_id != 0));
+    let reopened = Database::open(&disks[0], &given_nothing).expect("as stored");
+    assert_eq!(*reopened.wal.config(), drawn[0]);
+}
+
+#[test]
 fn opening_and_closing_an_idle_database_does_not_grow_its_log() {
     let disk = disk_with(2);
     let open_and_close = || {
