@@ -10,10 +10,10 @@
 //! - A snapshot is used if it is whole, of this database and configuration, at a frame's end
 //!   between `begins_after` and the log's end, and the log's marker for it, if there is one, has
 //!   its checksum. Damaged ones count by their *names*: no log ends before a snapshot's name.
-//! - **Make it durable** (R88). What was read may be pages that never reached the disk: after a failed
-//!   sync the kernel calls them clean. So every frame that nothing proves durable is written again,
-//!   with the same bytes, zeros go over everything behind, and both are synced before the first
-//!   answer. Else a retry would be answered from a frame that the next power cut takes away.
+//! - **Make it durable** (R88). What was read may be pages that never reached the disk: after a
+//!   failed sync the kernel calls them clean. So every frame that nothing proves durable is written
+//!   again, with the same bytes, zeros go over everything behind, and both are synced before the
+//!   first answer. Else a retry would be answered from a frame that the next power cut takes away.
 //!
 //! The scan and the replay are one pass; where a snapshot turns out unusable on the way, the next
 //! older one gets its own pass. Rejected: loading the snapshot after a first pass that only finds

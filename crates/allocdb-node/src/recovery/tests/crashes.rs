@@ -110,6 +110,7 @@ fn variants() -> [Options; 2] {
 
 #[test]
 fn a_power_cut_at_every_operation_loses_nothing_that_was_acknowledged() {
+    // R88, and R64: whole commits only.
     let digests = digests(COMMANDS_MAX as u64 * 2);
     for options in variants() {
         let mut image_count = 0;
