@@ -1,9 +1,9 @@
 //! What a durable command costs beside the disk's own price, and what batches reach.
 //!
 //! Single commands and raw 512-byte writes with `fdatasync` into a preallocated file take turns, so
-//! that both see the same disk at the same time; the medians are compared. Then a few threads submit
-//! batches of 1,000 commands for some seconds. A directory may be given; the default is the current one, since
-//! a temporary directory in memory would measure nothing.
+//! that both see the same disk at the same time; the medians are compared. Then a few threads
+//! submit batches of 1,000 commands for some seconds. A directory may be given; the default is the
+//! current one, since a temporary directory in memory would measure nothing.
 //!
 //! `cargo run --release -p allocdb-node --example latency [DIRECTORY]`
 

@@ -273,8 +273,8 @@ impl<S: Storage> Committer<S> {
         has_new.then(|| finish(&self.wal, shared, frame, slot))
     }
 
-    /// Makes the frame durable. An error that is definite leaves everything as it was; any other
-    /// halts (R89).
+    /// Makes the frame durable, before anything of it is applied or answered (R88). An error that
+    /// is definite leaves everything as it was; any other halts (R89).
     fn write(&mut self, shared: &Shared, accepted: Accepted) -> Result<(), SubmitError> {
         assert!(accepted.record_count > 0, "a commit has something new");
         let frame = &self.frame[..accepted.encoded.len];

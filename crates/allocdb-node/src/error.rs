@@ -675,3 +675,6 @@ fn config_detail(error: &ConfigError) -> [u64; 4] {
 const fn low(value: u128) -> u64 {
     value as u64
 }
+
+#[cfg(test)]
+mod tests;

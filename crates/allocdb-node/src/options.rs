@@ -28,7 +28,8 @@ pub const LOG_STEP_BYTES_MAX: u64 = 1 << 40;
 /// The greatest `log_ring_bytes`.
 pub const LOG_RING_BYTES_MAX: u64 = 1 << 30;
 
-const _: () = assert!(BATCH_BYTES_MIN as usize >= allocdb_core::codec::RECORD_BYTES_MAX);
+const _: () = assert!(BATCH_BYTES_MIN >= allocdb_core::codec::RECORD_BYTES_MAX as u64);
+const _: () = assert!(BATCH_BYTES_MAX == allocdb_core::log::BATCH_BYTES_MAX as u64);
 
 /// Which database is expected at the path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

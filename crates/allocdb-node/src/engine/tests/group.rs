@@ -115,7 +115,7 @@ fn sixty_four_threads_one_resource_one_winner_each_round() {
         },
     );
     disk.script(|script| script.sync_us = 50);
-    let barrier = Barrier::new(THREADS as usize);
+    let barrier = Barrier::new(64);
     let winners: Vec<AtomicU64> = (0..ROUNDS).map(|_| AtomicU64::new(0)).collect();
     for round in 1..=u128::from(ROUNDS) {
         outcome(submit_one(&engine, 1, create(round, round)));
@@ -188,8 +188,11 @@ fn a_refused_submission_does_not_touch_its_group() {
         for id in 2..=5 {
             scope.spawn(move || {
                 let sound = id % 2 == 0;
-                let result =
-                    submit_one(engine, 100 - id as u64, create(id, id * u128::from(sound)));
+                let result = submit_one(
+                    engine,
+                    100 - u64::try_from(id).unwrap(),
+                    create(id, id * u128::from(sound)),
+                );
                 assert_eq!(result.is_ok(), sound);
             });
         }
