@@ -406,8 +406,9 @@ impl SubmitError {
     #[must_use]
     pub const fn os_errno(&self) -> i32 {
         match self {
-            Self::StorageFull { error } | Self::StorageFailure { error } => error.os_errno,
-            Self::Halted {
+            Self::StorageFull { error }
+            | Self::StorageFailure { error }
+            | Self::Halted {
                 reason: HaltReason::Storage(error),
             } => error.os_errno,
             _ => 0,

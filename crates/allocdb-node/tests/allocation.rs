@@ -114,7 +114,7 @@ fn one_round(engine: &Engine<FileStorage>, slot: u64, base: u128, seat: u128) {
         ttl_slots: 4,
     };
     submit(engine, slot, operation(base + 1, extend));
-    if base % 3 == 0 {
+    if base.is_multiple_of(3) {
         return;
     }
     let confirm = Action::Confirm {

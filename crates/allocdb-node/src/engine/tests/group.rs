@@ -6,6 +6,24 @@ use std::thread;
 
 use super::*;
 
+/// A host whose memory says something else each time it is looked at.
+struct Scribbled(std::cell::Cell<u128>, Option<CommandResult>);
+impl crate::batch::Batch for Scribbled {
+    fn len(&self) -> usize {
+        1
+    }
+    fn record_bytes(&self) -> usize {
+        100
+    }
+    fn command(&self, _: usize) -> Result<Command<'_>, Rejection> {
+        self.0.set(self.0.get() + 1);
+        Ok(create(self.0.get(), self.0.get()))
+    }
+    fn settle(&mut self, _: usize, result: CommandResult) {
+        self.1 = Some(result);
+    }
+}
+
 #[test]
 fn a_batch_is_one_commit_and_one_sync() {
     let disk = Disk::default();
@@ -274,23 +292,7 @@ fn what_is_written_is_what_is_applied() {
     let disk = Disk::default();
     let options = small();
     let engine = open(&disk, &options);
-    // R67: a host whose memory says something else each time it is looked at.
-    struct Scribbled(std::cell::Cell<u128>, Option<CommandResult>);
-    impl crate::batch::Batch for Scribbled {
-        fn len(&self) -> usize {
-            1
-        }
-        fn record_bytes(&self) -> usize {
-            100
-        }
-        fn command(&self, _: usize) -> Result<Command<'_>, Rejection> {
-            self.0.set(self.0.get() + 1);
-            Ok(create(self.0.get(), self.0.get()))
-        }
-        fn settle(&mut self, _: usize, result: CommandResult) {
-            self.1 = Some(result);
-        }
-    }
+    // R67
     for _ in 0..10 {
         let mut batch = Scribbled(std::cell::Cell::new(0), None);
         batch.0.set(u128::from(engine.last_lsn().0));

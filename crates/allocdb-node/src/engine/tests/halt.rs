@@ -46,6 +46,23 @@ fn assert_halted(engine: &Engine<Disk>, number: u32) {
     assert_eq!(health.halt.map_or(0, |reason| reason.number()), number);
 }
 
+/// A batch that panics while it is answered.
+struct Bomb;
+impl crate::batch::Batch for Bomb {
+    fn len(&self) -> usize {
+        1
+    }
+    fn record_bytes(&self) -> usize {
+        100
+    }
+    fn command(&self, _: usize) -> Result<Command<'_>, Rejection> {
+        Ok(create(6, 6))
+    }
+    fn settle(&mut self, _: usize, _: CommandResult) {
+        panic!("a batch that breaks its contract");
+    }
+}
+
 #[test]
 fn a_failed_sync_halts_and_everybody_hears_it() {
     let disk = Disk::default();
@@ -128,21 +145,6 @@ fn a_group_whose_leader_panics_is_told_so() {
             thread::yield_now();
         }
         // The first commit succeeds; the group behind it panics in the middle of apply.
-        struct Bomb;
-        impl crate::batch::Batch for Bomb {
-            fn len(&self) -> usize {
-                1
-            }
-            fn record_bytes(&self) -> usize {
-                100
-            }
-            fn command(&self, _: usize) -> Result<Command<'_>, Rejection> {
-                Ok(create(6, 6))
-            }
-            fn settle(&mut self, _: usize, _: CommandResult) {
-                panic!("a batch that breaks its contract");
-            }
-        }
         let bomb = scope.spawn(move || {
             catch_unwind(AssertUnwindSafe(|| engine.submit(Some(Slot(1)), &mut Bomb)))
         });

@@ -13,6 +13,21 @@ fn refused(engine: &Engine<Disk>, disk: &Disk, slot: u64, command: Command<'_>) 
     error
 }
 
+/// A batch that says another size than it has.
+struct Liar(usize);
+impl Batch for Liar {
+    fn len(&self) -> usize {
+        1
+    }
+    fn record_bytes(&self) -> usize {
+        self.0
+    }
+    fn command(&self, _: usize) -> Result<Command<'_>, Rejection> {
+        Ok(create(77, 77))
+    }
+    fn settle(&mut self, _: usize, _: CommandResult) {}
+}
+
 #[test]
 fn form_refuses_the_whole_submission_with_its_index() {
     let disk = Disk::default();
@@ -90,19 +105,6 @@ fn more_than_a_commit_holds_is_command_too_large() {
     assert_eq!((error.status(), error.detail()), (101, [5, 4, 0, 0]));
     assert!(submit_many(&engine, 1, &commands[..4]).is_ok());
 
-    struct Liar(usize);
-    impl Batch for Liar {
-        fn len(&self) -> usize {
-            1
-        }
-        fn record_bytes(&self) -> usize {
-            self.0
-        }
-        fn command(&self, _: usize) -> Result<Command<'_>, Rejection> {
-            Ok(create(77, 77))
-        }
-        fn settle(&mut self, _: usize, _: CommandResult) {}
-    }
     let error = engine
         .submit(None, &mut Liar(40_000))
         .expect_err("too large");
