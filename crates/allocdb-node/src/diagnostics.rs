@@ -3,8 +3,8 @@
 //! Lines are formatted into a buffer on the stack and cut at [`LINE_BYTES_MAX`]; the ring is
 //! reserved at open and drops its oldest lines, counting them. Nothing is formatted unless
 //! something happened that an operator would want to know: no commit writes a line. Rejected: the
-//! `log` crate, whose logger is one for the whole process, so that a library inside of a host has
-//! no business setting it.
+//! `log` crate, whose logger is one for the whole process, so that a library inside a host's
+//! program has no business setting it.
 //!
 //! Ring entry: `len u16` and that many bytes of UTF-8, which start with the level's name.
 

@@ -3,11 +3,11 @@
 //! A caller puts a ticket, which lies on its stack, into a ring that was reserved at open, and
 //! waits. Tickets are numbered into groups as they come; a group is what fits one commit. Whoever
 //! finds nobody leading takes the oldest group, carries it out, marks its tickets done, wakes
-//! exactly the threads of that group, and one more to lead the next. While it syncs, the next group
-//! gathers. The groups alternate between two condition variables, so that waking one group does
-//! not wake the other. Rejected: one condition variable (each commit wakes everybody: less than
-//! half the throughput at 64 threads), one per ticket (a system call for each thread woken), a
-//! thread of the library's own (a library that starts threads owns a part of its host).
+//! exactly the threads of that group, and one more to lead the next. While it syncs, the next
+//! group gathers. The groups alternate between two condition variables, so that waking one group
+//! does not wake the other. Rejected: one condition variable (each commit wakes everybody: less
+//! than half the throughput at 64 threads), one per ticket (a system call for each thread that is
+//! woken), a thread of the library's own (a library that starts threads owns a part of its host).
 //!
 //! Invariants:
 //! 1. A ticket's address is in the ring or with the leader exactly from `push` until it is marked
