@@ -35,7 +35,7 @@ static void null_is_named_with_its_position(void)
                                                            id_of(1), 1, &outcome, &error));
     CHECK_EQUAL(4, error.detail[0]);
     CHECK_SAYS(error, "resource_ids is NULL");
-    CHECK_STATUS(ALLOCDB_E_INVALID, allocdb_submit(db, 1, NULL, 3, &outcome, &error));
+    CHECK_STATUS(ALLOCDB_E_INVALID, allocdb_submit(db, 1, NULL, 1, &outcome, &error));
     CHECK_SAYS(error, "commands is NULL");
 }
 

@@ -1,0 +1,260 @@
+#!/usr/bin/env bash
+# Tests the staged tree from C: as a program that links libAllocDB sees it.
+#
+# usage: scripts/c_tests.sh [--help] [NAME...]
+#
+#   NAME   run only these programs of bindings/c/tests, such as "calls" or "files"
+#
+# The header compiles alone and twice, as C99 and as C++17, pedantic and without a warning, under
+# every compiler that is there; offsets, sizes, numbers and symbols are those of the frozen lists in
+# crates/allocdb-ffi/abi; the test programs run; one of them also links the static archive, beside
+# another Rust library, and runs under valgrind where that is installed; a consumer is built the way
+# the documentation says. Needs the tree of scripts/stage.sh. The last line is the sum.
+
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+case ${1:-} in
+    --help | -h) usage; exit 0 ;;
+    -*) fail "unknown option '$1'; see --help" ;;
+esac
+
+STAGE=${ALLOCDB_STAGE:-$STAGE}
+TESTS=$ROOT/bindings/c/tests
+ABI=$ROOT/crates/allocdb-ffi/abi
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+WARNINGS=(-Wall -Wextra -Wpedantic -Werror)
+PASSED=0
+FAILED=0
+
+[ -e "$STAGE/lib/libAllocDB.so" ] || fail "no staged tree in $STAGE; type scripts/stage.sh first"
+export PKG_CONFIG_PATH=$STAGE/lib/pkgconfig
+CC=${CC:-cc}
+
+# check NAME COMMAND...: one test that passes if the command does.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$WORK/log" 2>&1; then
+        PASSED=$((PASSED + 1))
+        say "ok     $name"
+    else
+        FAILED=$((FAILED + 1))
+        say "FAILED $name"
+        sed 's/^/    /' "$WORK/log" | head -n 60
+    fi
+}
+
+# The lines of a list without its comments; a list that is empty proves nothing.
+list() {
+    local lines
+    lines=$(grep -v '^#' "$ABI/$1") || true
+    [ -n "$lines" ] || fail "$1 is empty"
+    printf '%s\n' "$lines"
+}
+
+# ---- the header ----
+
+header_compiles() { # COMPILER STANDARD LANGUAGE
+    printf '#include "allocdb.h"\n#include "allocdb.h"\n' >"$WORK/twice.$3"
+    "$1" -std="$2" "${WARNINGS[@]}" -I"$STAGE/include" -fsyntax-only "$WORK/twice.$3"
+}
+
+test_header() {
+    local compiler
+    for compiler in gcc clang; do
+        if command -v "$compiler" >/dev/null; then
+            check "the header is C99 under $compiler" header_compiles "$compiler" c99 c
+        fi
+    done
+    for compiler in g++ clang++; do
+        if command -v "$compiler" >/dev/null; then
+            check "the header is C++17 under $compiler" header_compiles "$compiler" c++17 cpp
+        fi
+    done
+}
+
+# ---- the frozen lists ----
+
+# Every offset, size and number as a static assertion.
+write_assertions() {
+    printf '#include <allocdb.h>\n'
+    list layouts.txt | while read -r struct field offset size; do
+        if [ "$field" = - ]; then
+            printf '_Static_assert(sizeof(%s) == %s, "%s");\n' "$struct" "$size" "$struct"
+        else
+            printf '_Static_assert(offsetof(%s, %s) == %s, "%s.%s");\n' \
+                "$struct" "$field" "$offset" "$struct" "$field"
+            printf '_Static_assert(sizeof(((%s *)0)->%s) == %s, "%s.%s");\n' \
+                "$struct" "$field" "$size" "$struct" "$field"
+        fi
+    done
+    list numbers.txt | while read -r name value; do
+        printf '_Static_assert(%s == %s, "%s");\n' "$name" "$value" "$name"
+    done
+}
+
+lists_hold_in_c() {
+    write_assertions >"$WORK/lists.c"
+    [ "$(grep -c _Static_assert "$WORK/lists.c")" -gt 300 ] || return 1
+    "$CC" -std=c11 "${WARNINGS[@]}" -I"$STAGE/include" -fsyntax-only "$WORK/lists.c"
+}
+
+# nm with the compiler's own plugin: binutils may choke on another one.
+symbols_of() { # NM-OPTION FILE
+    local plugin
+    plugin=$(gcc -print-file-name=liblto_plugin.so 2>/dev/null || true)
+    if [ -n "$plugin" ] && [ -e "$plugin" ]; then
+        nm --plugin "$plugin" "$1" --defined-only "$2"
+    else
+        nm "$1" --defined-only "$2"
+    fi | awk 'NF == 3 { print $3 }' | sort
+}
+
+symbols_are() { # NM-OPTION FILE [SYMBOL-ALLOWED]
+    local actual wanted
+    actual=$(symbols_of "$1" "$2" | grep -vxF "${3:-none}") || true
+    wanted=$(list symbols.txt | sort)
+    [ -n "$actual" ] || { say "no symbols found"; return 1; }
+    diff <(printf '%s\n' "$wanted") <(printf '%s\n' "$actual")
+}
+
+header_declares_the_symbols() {
+    local declared
+    declared=$(grep -oE '^[a-z][a-z_0-9 ]* \*?allocdb_[a-z_0-9]+\(' "$STAGE/include/allocdb.h" \
+        | grep -v '^typedef' | grep -oE 'allocdb_[a-z_0-9]+\($' | tr -d '(' | sort)
+    [ -n "$declared" ] || { say "no functions found"; return 1; }
+    diff <(list symbols.txt | sort) <(printf '%s\n' "$declared")
+}
+
+soname_is_right() {
+    readelf -d "$STAGE/lib/libAllocDB.so" | grep -q 'SONAME.*libAllocDB\.so\.0\]' \
+        && readelf -d "$STAGE/lib/libAllocDB.so" | grep -q NODELETE
+}
+
+test_lists() {
+    check "offsets, sizes and numbers are the frozen ones" lists_hold_in_c
+    check "the shared library exports the frozen symbols" symbols_are -D "$STAGE/lib/libAllocDB.so"
+    check "the static archive shows the frozen symbols" symbols_are -g "$STAGE/lib/libAllocDB.a" \
+        DW.ref.allocdb_rust_eh_personality
+    check "the header declares the frozen symbols" header_declares_the_symbols
+    check "soname and nodelete are set" soname_is_right
+}
+
+# ---- the programs ----
+
+# compile OUT SOURCE...: against the shared library.
+compile() {
+    local out=$1
+    shift
+    # shellcheck disable=SC2046  # pkg-config answers words
+    "$CC" -std=c11 -g -O1 "${WARNINGS[@]}" -o "$out" "$@" "$TESTS/check.c" \
+        $(pkg-config --cflags --libs allocdb) -pthread -Wl,-rpath,"$STAGE/lib"
+}
+
+run_program() { # NAME
+    local status=0 counts
+    if ! compile "$WORK/$1" "$TESTS/$1_test.c" >"$WORK/log" 2>&1; then
+        FAILED=$((FAILED + 1))
+        say "FAILED $1_test.c does not compile"
+        cat "$WORK/log"
+        return
+    fi
+    say "$1_test"
+    timeout 300 "$WORK/$1" 2>&1 | tee "$WORK/log" | sed '/ passed, .* failed$/d' || status=$?
+    counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$WORK/log" | tail -n 1)
+    # A program that ends without its count has crashed.
+    [ -n "$counts" ] || { counts="0 1"; say "FAILED $1_test crashed ($status)"; }
+    PASSED=$((PASSED + ${counts% *}))
+    FAILED=$((FAILED + ${counts#* }))
+}
+
+test_programs() {
+    local name
+    for name in "$@"; do run_program "$name"; done
+}
+
+# ---- static, beside another Rust library ----
+
+static_beside_rust() {
+    cat >"$WORK/other.rs" <<'RUST'
+//! Another Rust library in the same program, with a panic that it catches itself.
+#[unsafe(no_mangle)]
+pub extern "C" fn other_answer() -> u32 {
+    std::panic::set_hook(Box::new(|_| ()));
+    let caught = std::panic::catch_unwind(|| panic!("caught"));
+    let words: Vec<String> = (0..6).map(|number| number.to_string()).collect();
+    if caught.is_err() { words.join("").len() as u32 * 7 } else { 0 }
+}
+RUST
+    cat >"$WORK/both.c" <<'C'
+#include "check.h"
+extern unsigned other_answer(void);
+static void both_libraries_work(void)
+{
+    allocdb *db = open_small();
+    allocdb_outcome outcome;
+
+    CHECK_EQUAL(42, other_answer());
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_create_resource(db, 1, next_operation(), id_of(1), &outcome, NULL));
+    CHECK_EQUAL(42, other_answer());
+    CHECK_STATUS(ALLOCDB_OK, allocdb_close(&db));
+}
+int main(void)
+{
+    static const struct test tests[] = {TEST(both_libraries_work)};
+    return RUN_TESTS(tests);
+}
+C
+    local libraries
+    libraries=$(sed -n 's/^Libs.private: //p' "$STAGE/lib/pkgconfig/allocdb.pc")
+    rustc --edition 2024 -O -C lto --crate-type staticlib -o "$WORK/libother.a" "$WORK/other.rs"
+    # shellcheck disable=SC2086  # words
+    "$CC" -std=c11 "${WARNINGS[@]}" -I"$TESTS" -I"$STAGE/include" -o "$WORK/both" "$WORK/both.c" \
+        "$TESTS/check.c" "$STAGE/lib/libAllocDB.a" "$WORK/libother.a" -pthread $libraries
+    ! ldd "$WORK/both" | grep -q libAllocDB
+    "$WORK/both"
+}
+
+# ---- as the documentation says ----
+
+consumer_builds() {
+    mkdir -p "$WORK/consumer"
+    # The program at the top of the header, by the command that stands under it.
+    sed -n '/^ \*     #include <allocdb.h>/,/^ \*     }$/s/^ \*     \?//p' \
+        "$STAGE/include/allocdb.h" >"$WORK/consumer/venue.c"
+    [ "$(wc -l <"$WORK/consumer/venue.c")" -gt 15 ] || return 1
+    cd "$WORK/consumer"
+    # shellcheck disable=SC2046  # pkg-config answers words
+    "$CC" venue.c $(pkg-config --cflags --libs allocdb)
+    [ "$(LD_LIBRARY_PATH=$STAGE/lib ./a.out)" = "yours for a minute" ]
+    [ "$(LD_LIBRARY_PATH=$STAGE/lib ./a.out)" = "taken" ]
+}
+
+valgrind_is_silent() {
+    compile "$WORK/valgrind_calls" "$TESTS/calls_test.c"
+    valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+        "$WORK/valgrind_calls"
+}
+
+main() {
+    if [ $# -gt 0 ]; then
+        test_programs "$@"
+    else
+        test_header
+        test_lists
+        check "the archive links beside another Rust library" static_beside_rust
+        check "the header's own example builds and runs" consumer_builds
+        if command -v valgrind >/dev/null; then
+            check "valgrind finds nothing" valgrind_is_silent
+        fi
+        test_programs calls misuse rejection files threads crash allocation memory
+    fi
+    say "$PASSED passed, $FAILED failed"
+    [ "$FAILED" = 0 ]
+}
+
+main "$@"
