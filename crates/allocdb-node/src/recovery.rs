@@ -405,7 +405,8 @@ fn load_snapshot<S: Storage>(
     };
     match snapshot::decode(&mut source) {
         Ok((state, info)) => {
-            let fits = info.last_lsn == lsn && info.config == header.config;
+            let fits =
+                info.last_lsn == lsn && info.config == header.config && info.host_position_len == 0;
             Ok(fits.then_some((state, info.crc)))
         }
         Err(SnapshotError::Source(error)) => Err(error.into()),

@@ -5,9 +5,9 @@
 //! whole before it is handed out: a snapshot that fails is refused, never patched.
 
 use super::{
-    HEADER_BYTES, HEADER_CRC_OFFSET, Header, OPERATION_BYTES, RESERVATION_BYTES, RESOURCE_BYTES,
-    SECTION_HEADER_BYTES, SECTION_KINDS, SECTION_TRAILER_BYTES, SnapshotError, SnapshotInfo,
-    TRAILER_BYTES, TRAILER_MAGIC,
+    HEADER_BYTES, HEADER_CRC_OFFSET, HOST_POSITION_BYTES_MAX, Header, OPERATION_BYTES,
+    RESERVATION_BYTES, RESOURCE_BYTES, SECTION_HEADER_BYTES, SECTION_KINDS, SECTION_TRAILER_BYTES,
+    SnapshotError, SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
 };
 use crate::bytes::Reader;
 use crate::hash::Digest;
@@ -37,6 +37,21 @@ pub fn decode<S: ByteSource>(
     restore(source, &header, &mut state)?;
     state.check_invariants().map_err(SnapshotError::Broken)?;
     Ok((state, header.info(crc)))
+}
+
+/// Checks every length and checksum, and copies what [`super::encode_with_host_position`] was given
+/// into `out`; returns its length.
+pub fn host_position<S: ByteSource>(
+    source: &mut S,
+    out: &mut [u8; HOST_POSITION_BYTES_MAX as usize],
+) -> Result<usize, SnapshotError<S::Error>> {
+    let info = verify(source)?;
+    let len = info.host_position_len as usize;
+    let start = HEADER_BYTES as u64 + SECTION_HEADER_BYTES;
+    source
+        .read_at(start, &mut out[..len])
+        .map_err(SnapshotError::Source)?;
+    Ok(len)
 }
 
 fn read_header<S: ByteSource>(source: &mut S) -> Result<Header, SnapshotError<S::Error>> {

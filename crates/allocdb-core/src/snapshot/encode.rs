@@ -3,8 +3,8 @@
 //! Pure and allocation-free, so a writer may take its time while others read.
 
 use super::{
-    HEADER_CRC_OFFSET, Header, OPERATION_BYTES, RESERVATION_BYTES, RESOURCE_BYTES, SECTION_KINDS,
-    SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
+    HEADER_CRC_OFFSET, HOST_POSITION_BYTES_MAX, Header, OPERATION_BYTES, RESERVATION_BYTES,
+    RESOURCE_BYTES, SECTION_KINDS, SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
 };
 use crate::bytes::Writer;
 use crate::slab::{Handle, Record, Slab};
@@ -14,9 +14,21 @@ use crate::stream::ByteSink;
 
 const BUFFER_BYTES: usize = 16 * 1024;
 
+const _: () = assert!(HOST_POSITION_BYTES_MAX as usize <= BUFFER_BYTES);
+
 /// Writes the state to `sink` and tells what was written.
 pub fn encode<S: ByteSink>(state: &State, sink: &mut S) -> Result<SnapshotInfo, S::Error> {
-    let header = header_of(state);
+    encode_with_host_position(state, &[], sink)
+}
+
+/// Writes the state together with the position that a host keeps which orders the log elsewhere:
+/// opaque bytes, at most [`HOST_POSITION_BYTES_MAX`], read back by [`super::host_position`].
+pub fn encode_with_host_position<S: ByteSink>(
+    state: &State,
+    host_position: &[u8],
+    sink: &mut S,
+) -> Result<SnapshotInfo, S::Error> {
+    let header = header_of(state, host_position);
     let body_lens = header.body_lens();
     let mut out = Output::new(sink);
     let block = header.encode();
@@ -26,7 +38,7 @@ pub fn encode<S: ByteSink>(state: &State, sink: &mut S) -> Result<SnapshotInfo, 
         out.begin_section(kind, body_len)?;
         let start = out.position;
         match kind {
-            1 => {}
+            1 => out.write(host_position)?,
             2 => records(&state.resources, &mut out, encode_resource)?,
             3 => records(&state.reservations, &mut out, encode_reservation)?,
             4 => records(&state.operations, &mut out, encode_operation)?,
@@ -43,7 +55,12 @@ pub fn encode<S: ByteSink>(state: &State, sink: &mut S) -> Result<SnapshotInfo, 
     Ok(header.info(crc))
 }
 
-fn header_of(state: &State) -> Header {
+fn header_of(state: &State, host_position: &[u8]) -> Header {
+    let host_position_len = u32::try_from(host_position.len()).unwrap_or(u32::MAX);
+    assert!(
+        host_position_len <= HOST_POSITION_BYTES_MAX,
+        "a host's position is bounded"
+    );
     let queue_len = u32::try_from(state.reservation_queue.len()).expect("bounded by a capacity");
     assert!(
         state.operation_queue.len() == state.operations.used_count() as usize,
@@ -66,7 +83,7 @@ fn header_of(state: &State) -> Header {
             state.operations.fresh_count(),
         ],
         reservation_queue_len: queue_len,
-        host_position_len: 0,
+        host_position_len,
     }
 }
 

@@ -25,7 +25,7 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | 1 | host_position: opaque bytes of an engine that keeps the log elsewhere; empty here |
+//! | 1 | host_position: opaque bytes of a host that orders the log elsewhere; empty in the engine's |
 //! | 2 | resources by handle, 40 bytes each |
 //! | 3 | reservations by handle, 88 bytes each |
 //! | 4 | operations by handle, 64 bytes each |
@@ -51,8 +51,8 @@ use crate::config::{CONFIG_BYTES, Config};
 use crate::ids::{Lsn, Slot};
 use crate::state::{Broken, StateError};
 
-pub use decode::{decode, verify};
-pub use encode::encode;
+pub use decode::{decode, host_position, verify};
+pub use encode::{encode, encode_with_host_position};
 
 /// The version this code writes and reads.
 pub const SNAPSHOT_VERSION: u16 = 1;
@@ -85,6 +85,8 @@ pub struct SnapshotInfo {
     pub last_slot: Slot,
     /// Bytes of the whole.
     pub bytes: u64,
+    /// Bytes of the host's own position in it; 0 where the log is the single-node engine's.
+    pub host_position_len: u32,
     /// The checksum over the whole, which markers in the log repeat.
     pub crc: u32,
 }
@@ -260,6 +262,7 @@ impl Header {
             last_lsn: self.last_lsn,
             last_slot: self.last_slot,
             bytes: self.file_len(),
+            host_position_len: self.host_position_len,
             crc,
         }
     }

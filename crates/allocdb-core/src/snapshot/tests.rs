@@ -317,3 +317,26 @@ fn a_position_beyond_the_last_is_refused() {
         Err(SnapshotError::Broken(_))
     ));
 }
+
+/// A host that orders the log elsewhere finds its position again, and the state beside it.
+#[test]
+fn a_hosts_position_comes_back_byte_for_byte() {
+    let state = state();
+    let longest = vec![0xA7; HOST_POSITION_BYTES_MAX as usize];
+    for position in [&[][..], &[1, 2, 3], &longest] {
+        let mut image = Vec::new();
+        let Ok(info) = encode_with_host_position(&state, position, &mut image);
+        assert_eq!(info.host_position_len as usize, position.len());
+        let mut out = [0; HOST_POSITION_BYTES_MAX as usize];
+        let len = host_position(&mut image.as_slice(), &mut out).expect("whole");
+        assert_eq!(&out[..len], position);
+        let (restored, again) = decode(&mut image.as_slice()).expect("whole");
+        assert_eq!((restored.digest(), again), (state.digest(), info));
+        let last = image.len() - 1;
+        image[last] ^= 1;
+        assert!(
+            host_position(&mut image.as_slice(), &mut out).is_err(),
+            "checked first"
+        );
+    }
+}
