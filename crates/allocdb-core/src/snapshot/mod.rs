@@ -25,7 +25,7 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | 1 | host_position: opaque bytes of a host that orders the log elsewhere; empty in the engine's |
+//! | 1 | host_position: opaque bytes of a host that orders the log elsewhere; else empty |
 //! | 2 | resources by handle, 40 bytes each |
 //! | 3 | reservations by handle, 88 bytes each |
 //! | 4 | operations by handle, 64 bytes each |
