@@ -113,7 +113,7 @@ impl Plain {
                 }
                 Admission::Retry(outcome) => batch.settle(tag as usize, Ok(outcome)),
                 Admission::RetryOf { tag: first } => {
-                    log.push((tag, vec![u8::try_from(first).expect("a small batch")]))
+                    log.push((tag, vec![u8::try_from(first).expect("a small batch")]));
                 }
                 Admission::Rejected(rejection) => batch.settle(tag as usize, Err(rejection)),
             }

@@ -18,6 +18,10 @@ impl Noise {
         self.0 ^= self.0 << 17;
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8
     }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).expect("below a usize")
+    }
 }
 
 /// A call of every kind of request.
@@ -153,7 +157,7 @@ fn a_million_random_calls_never_panic() {
                 bytes[..len].copy_from_slice(&message[..len]);
                 let changes = if kind == 1 { 16 } else { noise.next() % 4 };
                 for _ in 0..changes {
-                    let place = (noise.next() as usize) % len;
+                    let place = noise.below(len);
                     let place = if kind == 1 { place.max(16) } else { place };
                     bytes[place.min(len - 1)] = noise.next().to_le_bytes()[0];
                 }
@@ -191,7 +195,7 @@ pub(super) fn plausible_calls(noise: &mut Noise, slot: u64, last_lsn: Lsn) -> Ve
             words: [noise.next(), slot, 0, 1 + noise.next() % 20],
             wide: [operation_id, target, holder_id],
             small: [(noise.next() % 16) as u32, (noise.next() % 20) as u32],
-            ids: ids[..1 + (noise.next() % 3) as usize].to_vec(),
+            ids: ids[..=noise.below(3)].to_vec(),
         }
     };
     (0..count).map(|_| material()).collect()

@@ -11,7 +11,7 @@ mod material;
 
 use std::path::Path;
 
-use fields::{Json, config_fields, hex, request_fields, response_fields};
+use fields::{Json, config_fields, hex, object, request_fields, response_fields, text};
 use material::bad_calls;
 pub(super) use material::transcript_calls;
 
@@ -28,9 +28,9 @@ use allocdb_core::state::{ReservationState, ResourceState};
 /// Every number that the messages speak in.
 fn constants() -> Vec<(&'static str, Json)> {
     let numbers = |rows: Vec<(&str, u64)>| {
-        Json::object(
+        object(
             rows.into_iter()
-                .map(|(name, number)| (name, Json::Number(number))),
+                .map(|(name, number)| (name, Json::from(number))),
         )
     };
     let kinds = Kind::ALL
@@ -117,22 +117,22 @@ fn request_vectors() -> Json {
         ];
         for (name, material) in named {
             let request = material.request();
-            vectors.push(Json::object([
+            vectors.push(object([
                 (
                     "name",
-                    Json::Text(format!("{} {name}", material.kind.name())),
+                    Json::String(format!("{} {name}", material.kind.name())),
                 ),
-                ("kind", Json::Number(material.kind.number().into())),
+                ("kind", Json::from(material.kind.number())),
                 ("fields", request_fields(&request)),
                 (
                     "response_bytes_max",
-                    Json::Number(response::len_max(&request.body) as u64),
+                    Json::from(response::len_max(&request.body) as u64),
                 ),
                 ("hex", hex(&bytes_of(&request))),
             ]));
         }
     }
-    Json::List(vectors)
+    Json::Array(vectors)
 }
 
 fn greatest_count(kind: Kind) -> u32 {
@@ -149,12 +149,12 @@ fn response_vectors() -> Json {
     let mut push = |name: &str, bytes: &[u8]| {
         let (response, len) = response::decode(bytes).expect("a response");
         assert_eq!(len, bytes.len());
-        vectors.push(Json::object([
+        vectors.push(object([
             (
                 "name",
-                Json::Text(format!("{} {name}", response.kind.name())),
+                Json::String(format!("{} {name}", response.kind.name())),
             ),
-            ("kind", Json::Number(response.kind.response_number().into())),
+            ("kind", Json::from(response.kind.response_number())),
             ("fields", response_fields(&response)),
             ("hex", hex(bytes)),
         ]));
@@ -186,7 +186,7 @@ fn response_vectors() -> Json {
             push(name, &out[..len]);
         }
     }
-    Json::List(vectors)
+    Json::Array(vectors)
 }
 
 /// An answer whose numbers count up from `base`, or stay there where there is no up.
@@ -296,7 +296,7 @@ fn refused_vectors() -> (Json, Json) {
     let (mut malformed, mut refused) = (Vec::new(), Vec::new());
     for (name, bytes) in bad_calls() {
         let error = response_bound(&small_config(), &bytes).expect_err(&name);
-        let said = Json::List(error.detail().iter().map(Json::text).collect());
+        let said = Json::Array(error.detail().iter().map(text).collect());
         match error {
             CallError::Malformed {
                 index,
@@ -307,24 +307,24 @@ fn refused_vectors() -> (Json, Json) {
                         field,
                     },
             } => {
-                malformed.push(Json::object([
-                    ("name", Json::Text(name)),
-                    ("index", Json::Number(index)),
-                    ("offset", Json::Number(offset as u64)),
-                    ("reason", Json::text(reason.name())),
-                    ("field", Json::text(field)),
+                malformed.push(object([
+                    ("name", Json::String(name)),
+                    ("index", Json::from(index)),
+                    ("offset", Json::from(offset as u64)),
+                    ("reason", text(&reason.name())),
+                    ("field", text(&field)),
                     ("hex", hex(&bytes)),
                 ]));
             }
-            other => refused.push(Json::object([
-                ("name", Json::Text(name)),
-                ("status", Json::Number(other.status().into())),
+            other => refused.push(object([
+                ("name", Json::String(name)),
+                ("status", Json::from(other.status())),
                 ("detail", said),
                 ("hex", hex(&bytes)),
             ])),
         }
     }
-    (Json::List(malformed), Json::List(refused))
+    (Json::Array(malformed), Json::Array(refused))
 }
 
 fn transcript() -> Json {
@@ -332,16 +332,16 @@ fn transcript() -> Json {
     let calls = transcript_calls().into_iter().map(|(name, request)| {
         let out = plain.call(&request).expect("a valid call");
         let said = responses(&out).iter().map(response_fields).collect();
-        Json::object([
-            ("name", Json::text(name)),
+        object([
+            ("name", text(&name)),
             ("request", hex(&request)),
             ("response", hex(&out)),
-            ("responses", Json::List(said)),
+            ("responses", Json::Array(said)),
         ])
     });
-    let calls = Json::List(calls.collect());
-    Json::object([
-        ("options", Json::object(config_fields(&small_config()))),
+    let calls = Json::Array(calls.collect());
+    object([
+        ("options", object(config_fields(&small_config()))),
         ("calls", calls),
     ])
 }
@@ -350,20 +350,14 @@ fn document() -> String {
     let mut fields = constants();
     let (malformed, refused) = refused_vectors();
     fields.extend([
-        (
-            "configuration",
-            Json::object(config_fields(&small_config())),
-        ),
+        ("configuration", object(config_fields(&small_config()))),
         ("requests", request_vectors()),
         ("responses", response_vectors()),
         ("malformed", malformed),
         ("refused", refused),
         ("transcript", transcript()),
     ]);
-    let mut out = String::new();
-    Json::object(fields).write(&mut out, 2, 0);
-    out.push('\n');
-    out
+    format!("{:#}\n", object(fields))
 }
 
 /// The file that all languages read.
