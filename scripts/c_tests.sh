@@ -31,13 +31,20 @@ FAILED=0
 
 [ -e "$STAGE/lib/libAllocDB.so" ] || fail "no staged tree in $STAGE; type scripts/stage.sh first"
 export PKG_CONFIG_PATH=$STAGE/lib/pkgconfig
+# pkg-config answers words for a shell, with their blanks escaped.
+eval "FLAGS=($(pkg-config --cflags --libs allocdb))"
 CC=${CC:-cc}
 
 # check NAME COMMAND...: one test that passes if the command does.
 check() {
-    local name=$1
+    local name=$1 status=0
     shift
-    if "$@" >"$WORK/log" 2>&1; then
+    # In a condition bash would go on after a command that fails: so not in one.
+    set +e
+    (set -e; "$@") >"$WORK/log" 2>&1
+    status=$?
+    set -e
+    if [ "$status" = 0 ]; then
         PASSED=$((PASSED + 1))
         say "ok     $name"
     else
@@ -149,9 +156,8 @@ test_lists() {
 compile() {
     local out=$1
     shift
-    # shellcheck disable=SC2046  # pkg-config answers words
     "$CC" -std=c11 -g -O1 "${WARNINGS[@]}" -o "$out" "$@" "$TESTS/check.c" \
-        $(pkg-config --cflags --libs allocdb) -pthread -Wl,-rpath,"$STAGE/lib"
+        "${FLAGS[@]}" -pthread -Wl,-rpath,"$STAGE/lib"
 }
 
 run_program() { # NAME
@@ -215,7 +221,7 @@ C
     # shellcheck disable=SC2086  # words
     "$CC" -std=c11 "${WARNINGS[@]}" -I"$TESTS" -I"$STAGE/include" -o "$WORK/both" "$WORK/both.c" \
         "$TESTS/check.c" "$STAGE/lib/libAllocDB.a" "$WORK/libother.a" -pthread $libraries
-    ! ldd "$WORK/both" | grep -q libAllocDB
+    if ldd "$WORK/both" | grep -q libAllocDB; then return 1; fi
     "$WORK/both"
 }
 
@@ -228,8 +234,7 @@ consumer_builds() {
         "$STAGE/include/allocdb.h" >"$WORK/consumer/venue.c"
     [ "$(wc -l <"$WORK/consumer/venue.c")" -gt 15 ] || return 1
     cd "$WORK/consumer"
-    # shellcheck disable=SC2046  # pkg-config answers words
-    "$CC" venue.c $(pkg-config --cflags --libs allocdb)
+    "$CC" venue.c "${FLAGS[@]}"
     [ "$(LD_LIBRARY_PATH=$STAGE/lib ./a.out)" = "yours for a minute" ]
     [ "$(LD_LIBRARY_PATH=$STAGE/lib ./a.out)" = "taken" ]
 }

@@ -25,9 +25,14 @@ FAILED=0
 
 # try NAME COMMAND...: one test, which passes when the command does.
 try() {
-    local name=$1
+    local name=$1 status=0
     shift
-    if "$@" >"$OUT/log" 2>&1; then
+    # In a condition bash would go on after a command that fails: so not in one.
+    set +e
+    (set -e; "$@") >"$OUT/log" 2>&1
+    status=$?
+    set -e
+    if [ "$status" = 0 ]; then
         PASSED=$((PASSED + 1))
     else
         FAILED=$((FAILED + 1))
@@ -52,11 +57,13 @@ compile_all() {
     done
 }
 
-# The command in the file's own comment, with the staged tree's pkg-config file.
+# The command in the file's own comment, with the staged tree's pkg-config file. Its answer is words for
+# a shell, with their blanks escaped.
 build_ticket_counter() {
-    # shellcheck disable=SC2046
-    "${CC:-cc}" -std=c11 "$EXAMPLES/ticket_counter.c" -o "$OUT/ticket_counter" \
-        $(PKG_CONFIG_PATH=$STAGE/lib/pkgconfig pkg-config --cflags --libs allocdb) -pthread
+    local words flags
+    words=$(PKG_CONFIG_PATH=$STAGE/lib/pkgconfig pkg-config --cflags --libs allocdb)
+    eval "flags=($words)"
+    "${CC:-cc}" -std=c11 "$EXAMPLES/ticket_counter.c" -o "$OUT/ticket_counter" "${flags[@]}" -pthread
 }
 
 run_ticket_counter() {
