@@ -258,6 +258,8 @@ check_unfinished() {
     # shellcheck disable=SC2086
     grep -nE '\b(TODO|FIXME|XXX|HACK)\b|\b(todo|unimplemented|dbg)!' $sources /dev/null |
         sed 's/^/unfinished: /'
+    # shellcheck disable=SC2086
+    grep -nIE '^(<<<<<<<|>>>>>>>) ' $ALL_FILES /dev/null | sed 's/^/a merge was not finished: /'
 }
 
 # Paths of somebody's machine mean nothing on another one.
@@ -439,6 +441,7 @@ rust_names|echo 'fn get_planted() {}' >>crates/allocdb-node/src/lib.rs
 rust_names|echo 'struct LogManager;' >>crates/allocdb-node/src/lib.rs
 modules|printf '#[path = "x.rs"]\nmod planted;\n' >>crates/allocdb-node/src/lib.rs
 unfinished|echo '// TO''DO: later' >>crates/allocdb-node/src/lib.rs
+unfinished|printf '<<<<<<''< HEAD\n' >>docs/status.md
 unfinished|echo 'fn planted() { unimplemented!() }' >>crates/allocdb-node/src/lib.rs
 status|rm docs/status.md
 status|sed -i 's/0\.[0-9]*\.[0-9]*/0.0.0/g' docs/status.md
