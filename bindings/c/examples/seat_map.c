@@ -91,7 +91,7 @@ static struct point seat_point(const char *name, uint32_t row, uint32_t place, u
         double column = (double)(block % 3) - 1.0;
         double back = block / 3 == 0 ? 0.0 : 14 * ROW_PITCH + 22.0;
         struct point floor = {CENTRE_X + column * 208.0 + across,
-                              CENTRE_Y - 100.0 + back + row * ROW_PITCH};
+                              CENTRE_Y - 130.0 + back + row * ROW_PITCH};
         return floor;
     }
     double radius = ring->radius + row * ROW_PITCH;
@@ -184,7 +184,7 @@ static void head_draw(FILE *file, const struct map_text *text)
     fprintf(file,
             "<path d=\"M %.0f %.0f h 420 v 70 q -210 50 -420 0 z\" fill=\"#2a3346\" "
             "stroke=\"#55627c\"/>\n<text class=\"stage\" x=\"%.0f\" y=\"%.0f\">STAGE</text>\n",
-            CENTRE_X - 210.0, CENTRE_Y - 240.0, CENTRE_X + 6.0, CENTRE_Y - 189.0);
+            CENTRE_X - 210.0, CENTRE_Y - 268.0, CENTRE_X + 6.0, CENTRE_Y - 217.0);
 }
 
 /* The legend counts what it explains, so that the picture can be checked against the table. */
