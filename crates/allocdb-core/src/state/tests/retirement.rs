@@ -140,3 +140,35 @@ fn operations_find_room_exactly_when_the_oldest_is_past() {
     assert_eq!(fixture.create(4).code, ResultCode::Done);
     assert_eq!(fixture.apply(create(5)), Verdict::Rejected(full));
 }
+
+/// R18: the watermark is the highest id taken back, not the last one.
+#[test]
+fn the_watermark_never_falls() {
+    let mut fixture = Fixture::with_resources(config(), 2);
+    let (old, young) = (fixture.hold(&[1], 10), fixture.hold(&[2], 10));
+    fixture.release(young);
+    fixture.release(old);
+    fixture.slot += config().history_window_slots + 1;
+    fixture.delete(99);
+    assert_eq!(fixture.state.reservations.used_count(), 0);
+    assert_eq!(fixture.state.reservation(young), Lookup::Retired);
+    assert_eq!(fixture.state.reservation(old), Lookup::Retired);
+}
+
+/// R15, R17, R76: what is past its window is not listed, though its memory was not taken back.
+#[test]
+fn a_past_reservation_in_memory_is_not_listed() {
+    let mut fixture = Fixture::with_resources(config(), 12);
+    for id in 1..=12 {
+        let hold = fixture.hold(&[id], 10);
+        fixture.release(hold);
+    }
+    assert_eq!(fixture.visible().1.len(), 12);
+    fixture.slot += config().history_window_slots + 1;
+    fixture.delete(99);
+    assert_eq!(
+        fixture.state.reservations.used_count(),
+        12 - TAKE_BACK_COUNT
+    );
+    assert_eq!(fixture.visible().1, []);
+}
