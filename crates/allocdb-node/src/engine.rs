@@ -19,8 +19,10 @@ use crate::commit::{Committer, Shared};
 use crate::diagnostics::{Diagnostics, Level};
 use crate::error::{CheckpointError, IoError, OpenError, ReadError, SubmitError};
 use crate::gate::Gate;
-use crate::health::{Figures, HaltReason, Health};
-use crate::options::{self, Clock, Options, Settings};
+use crate::halt::HaltReason;
+use crate::health::{Figures, Health};
+use crate::memory;
+use crate::options::{Clock, Options, Settings};
 use crate::queue::{Queue, Refusal};
 use crate::recovery::{self, Recovered};
 use crate::report::{CheckpointReport, RecoveryReport, TickResult};
@@ -49,7 +51,7 @@ impl<S: Storage> Engine<S> {
         let settings = options.settings()?;
         let Recovered { state, wal, report } = recovery::open(storage, options, &settings)?;
         let no_memory = OpenError::NoMemory {
-            bytes: options::memory_bytes(state.config(), &settings),
+            bytes: memory::memory_bytes(state.config(), &settings),
         };
         let config = *state.config();
         let queue = Queue::new(settings.queue_bounds()).map_err(|_| no_memory)?;

@@ -5,12 +5,10 @@
 //! position of the highest bit of the time in microseconds. Rejected: an exact reservoir, which
 //! would need memory that grows, or a random choice.
 
-use core::fmt;
-
 use allocdb_core::state::TableUsage;
 use allocdb_core::{Lsn, Slot};
 
-use crate::error::IoError;
+use crate::halt::HaltReason;
 use crate::report::RecoveryReport;
 
 /// Buckets of the sync time histogram: bucket i counts times below 2^i µs that no earlier bucket
@@ -20,40 +18,6 @@ pub const SYNC_BUCKETS: usize = 24;
 pub const KIND_COUNTERS: usize = 10;
 /// Result codes, counted by their number.
 pub const CODE_COUNTERS: usize = 11;
-
-/// Why an engine no longer accepts or answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum HaltReason {
-    /// A write or sync failed.
-    Storage(IoError),
-    /// A thread panicked inside the engine.
-    Panic,
-    /// The host asked for it.
-    Requested,
-}
-
-impl HaltReason {
-    /// The number, in health and in the codec: 0 is kept for "not halted".
-    #[must_use]
-    pub const fn number(&self) -> u32 {
-        match self {
-            Self::Storage(_) => 1,
-            Self::Panic => 2,
-            Self::Requested => 3,
-        }
-    }
-}
-
-impl fmt::Display for HaltReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Storage(error) => error.fmt(f),
-            Self::Panic => f.write_str("an internal error was caught"),
-            Self::Requested => f.write_str("the host halted it"),
-        }
-    }
-}
 
 impl From<TableUsage> for TableHealth {
     fn from(usage: TableUsage) -> Self {

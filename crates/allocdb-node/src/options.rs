@@ -8,12 +8,10 @@
 //! The memory bound is a pure function of the options, known before anything is allocated: the
 //! core's tables, and every buffer that opening reserves here.
 
-use allocdb_core::state::State;
 use allocdb_core::{Config, ConfigError};
 
-use crate::commit;
 use crate::diagnostics::Level;
-use crate::queue::{Queue, QueueBounds};
+use crate::queue::QueueBounds;
 
 /// The greatest `max_queue`.
 pub const QUEUE_MAX: u32 = 1 << 20;
@@ -264,15 +262,6 @@ impl Options {
     }
 }
 
-impl Options {
-    /// R91: bytes that opening a database with these options reserves, at most: a pure function.
-    pub fn memory_bound(&self) -> Result<u64, ConfigError> {
-        // What is drawn has no part in it.
-        let config = self.config_for_creation(1, 1)?;
-        Ok(memory_bytes(&config, &self.settings()?))
-    }
-}
-
 impl Settings {
     /// The queue's bounds.
     pub(crate) const fn queue_bounds(&self) -> QueueBounds {
@@ -282,18 +271,6 @@ impl Settings {
             record_bytes: self.max_batch_bytes,
         }
     }
-}
-
-/// Bytes for what has no bound of its own: the handle, file names, the allocator's own books.
-const SUNDRIES_BYTES: u64 = 1 << 20;
-
-/// Bytes that a database of this configuration reserves under these settings.
-pub(crate) fn memory_bytes(config: &Config, settings: &Settings) -> u64 {
-    State::memory_bytes(config)
-        + Queue::memory_bytes(settings.queue_bounds())
-        + commit::memory_bytes(settings)
-        + u64::from(settings.log_ring_bytes)
-        + SUNDRIES_BYTES
 }
 
 /// The given value, or the default in place of 0.

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::SubmitError;
-use crate::health::HaltReason;
+use crate::halt::HaltReason;
 use crate::submission::{Kind, Submission};
 
 /// Why a submission did not get into the queue.

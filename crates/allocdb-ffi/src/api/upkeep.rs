@@ -28,7 +28,7 @@ const _: () = assert!(number::ALLOCDB_LOG_TEXT_MIN == LINE_BYTES_MAX + 2);
 ///         goes on as if it had not been tried); ALLOCDB_E_READ_ONLY; ALLOCDB_E_STORAGE_FAILURE
 ///         (the engine has halted); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
 ///
-/// Commits are held for a part of the time: see allocdb_health.checkpoint_stall_ns.
+/// Commits wait for as long as it takes, reads do not: see allocdb_health.checkpoint_stall_ns.
 ///
 /// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
 /// Since 0.1.0.

@@ -8,7 +8,7 @@ use allocdb_core::{Lsn, Rejection};
 
 use crate::engine::tests::disk::Disk;
 use crate::engine::tests::{create, open, small, submit_many};
-use crate::health::HaltReason;
+use crate::halt::HaltReason;
 use crate::options::Options;
 
 thread_local! {

@@ -3,6 +3,7 @@
 use allocdb_core::{Lsn, Rejection, Slot};
 
 use super::*;
+use crate::halt::HaltReason;
 use crate::status::{Category, category};
 
 const ERROR: IoError = IoError {

@@ -16,9 +16,10 @@
 
 use allocdb_core::bytes::{Reader, Writer};
 
+use super::message::BODY;
 use super::message::{Fault, Reason};
-use super::response::BODY;
-use crate::health::{CODE_COUNTERS, HaltReason, Health, KIND_COUNTERS, SYNC_BUCKETS, TableHealth};
+use crate::halt::HaltReason;
+use crate::health::{CODE_COUNTERS, Health, KIND_COUNTERS, SYNC_BUCKETS, TableHealth};
 
 /// How many words.
 pub const WORD_COUNT: usize = 128;

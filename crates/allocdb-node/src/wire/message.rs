@@ -34,6 +34,8 @@ use allocdb_core::bytes::Reader;
 pub const VERSION: u8 = 1;
 /// Bytes before a message's body.
 pub const HEADER_BYTES: usize = 16;
+/// Where a response's body begins, behind its status.
+pub const BODY: usize = HEADER_BYTES + 8;
 /// What a response's kind adds to its request's.
 pub const KIND_RESPONSE: u8 = 0x80;
 /// The first kind kept for connections.

@@ -59,14 +59,12 @@ use allocdb_core::outcome::{Outcome, ResultCode};
 
 use super::failure::Failure;
 use super::figures::{self, Figures};
-use super::message::{Fault, HEADER_BYTES, Header, KIND_RESPONSE, Kind, Reason, VERSION};
+use super::message::{BODY, Fault, HEADER_BYTES, Header, KIND_RESPONSE, Kind, Reason, VERSION};
 use super::request;
 use crate::report::{CheckpointReport, RecoveryReport, StartKind, TickResult};
 
 /// Where the status stands.
 pub const STATUS: usize = HEADER_BYTES;
-/// Where every body begins.
-pub const BODY: usize = HEADER_BYTES + 8;
 /// Bytes of the answer to a command.
 pub const OUTCOME_BYTES: usize = 72;
 /// Bytes of a resource in a response.

@@ -27,7 +27,8 @@ use super::request::{self, Body, Listing, Request};
 use super::response::{self, Bounds};
 use crate::batch::Batch;
 use crate::error::{CheckpointError, ReadError, SubmitError};
-use crate::health::{HaltReason, Health};
+use crate::halt::HaltReason;
+use crate::health::Health;
 use crate::report::{CheckpointReport, RecoveryReport, TickResult};
 
 /// A small database.

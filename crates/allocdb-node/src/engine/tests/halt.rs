@@ -5,7 +5,7 @@ use std::thread;
 
 use super::*;
 use crate::error::ReadError;
-use crate::health::HaltReason;
+use crate::halt::HaltReason;
 
 /// Four submissions wait behind a blocked sync; then `fail` happens. Returns the leader's error and
 /// theirs.

@@ -1,0 +1,29 @@
+//! How much memory an open database takes: known before any is asked for.
+
+use allocdb_core::state::State;
+use allocdb_core::{Config, ConfigError};
+
+use crate::commit;
+use crate::options::{Options, Settings};
+use crate::queue::Queue;
+
+impl Options {
+    /// R91: bytes that opening a database with these options reserves, at most: a pure function.
+    pub fn memory_bound(&self) -> Result<u64, ConfigError> {
+        // What is drawn has no part in it.
+        let config = self.config_for_creation(1, 1)?;
+        Ok(memory_bytes(&config, &self.settings()?))
+    }
+}
+
+/// Bytes for what has no bound of its own: the handle, file names, the allocator's own books.
+const SUNDRIES_BYTES: u64 = 1 << 20;
+
+/// Bytes that a database of this configuration reserves under these settings.
+pub(crate) fn memory_bytes(config: &Config, settings: &Settings) -> u64 {
+    State::memory_bytes(config)
+        + Queue::memory_bytes(settings.queue_bounds())
+        + commit::memory_bytes(settings)
+        + u64::from(settings.log_ring_bytes)
+        + SUNDRIES_BYTES
+}
