@@ -71,6 +71,20 @@ run_ticket_counter() {
     [ "$(tail -n 1 "$OUT/tickets.txt")" = "$1 of 100 seats sold" ]
 }
 
+# The README's program, by the README's command.
+build_readme_example() {
+    awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$ROOT/README.md" >"$OUT/seat.c"
+    [ -s "$OUT/seat.c" ] || { say "the README has no C program"; return 1; }
+    "${CC:-cc}" "$OUT/seat.c" -o "$OUT/seat" -I"$STAGE/include" -L"$STAGE/lib" -lAllocDB \
+        -Wl,-rpath,"$STAGE/lib"
+}
+
+# run_readme_example CODE: what the first buyer is told.
+run_readme_example() {
+    (cd "$OUT" && ./seat) >"$OUT/seat.txt"
+    [ "$(cat "$OUT/seat.txt")" = "buyer 1: $1"$'\n'"buyer 2: resource_busy" ]
+}
+
 run_demo() { "$ROOT/scripts/demo.sh" --seconds 6 --kills 2 --out "$SHOP"; }
 
 audit() { "$SHOP/seat_audit" "$SHOP/db" "$EXAMPLES/venue.csv" "$1"; }
@@ -120,6 +134,9 @@ main() {
     try "the ticket counter compiles with pkg-config" build_ticket_counter
     try "the ticket counter sells all seats" run_ticket_counter 100
     try "the ticket counter started again sells none" run_ticket_counter 0
+    try "the README's program compiles" build_readme_example
+    try "the README's program sells its seat once" run_readme_example done
+    try "the README's program started again finds it sold" run_readme_example resource_busy
     try "the demo passes" run_demo
     if [ -f "$SHOP/journal.txt" ]; then try_audit; fi
     say "example tests: $PASSED passed, $FAILED failed"

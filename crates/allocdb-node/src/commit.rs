@@ -421,6 +421,15 @@ impl<S: Storage> Committer<S> {
                 figures.checkpoint_stall_ns_last = report.stall_ns;
                 figures.checkpoint_stall_ns_max =
                     figures.checkpoint_stall_ns_max.max(report.stall_ns);
+                drop(figures);
+                if report.written {
+                    let (lsn, bytes) = (report.anchor_lsn.0, report.snapshot_bytes);
+                    let stall_ms = report.stall_ns / 1_000_000;
+                    shared.diagnostics.log(
+                        Level::Info,
+                        format_args!("checkpoint at LSN {lsn}: {bytes} bytes in {stall_ms} ms"),
+                    );
+                }
             }
             Err(error) => {
                 // Back off: what failed for lack of room is not tried at every commit.
