@@ -267,7 +267,7 @@ check_machine_paths() {
     local sources
     sources=$(grep -vE '(^|/)check_repo\.sh$|\.lock$' <<<"$ALL_FILES")
     # shellcheck disable=SC2086
-    grep -nIE '(^|[^A-Za-z0-9_.])/(home|root|Users|work)/[A-Za-z0-9_.]+|/tmp/wt' $sources /dev/null |
+    grep -nIE '(^|[^A-Za-z0-9_.])/(home|root|Users)/[A-Za-z0-9_.]+' $sources /dev/null |
         sed 's/^/a path of one machine: /'
 }
 
