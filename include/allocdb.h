@@ -1229,7 +1229,7 @@ typedef struct allocdb_health {
      */
     uint64_t logical_slot_lag;
     /**
-     * Reservations due at last_slot that are not ended yet.
+     * Reservations due at the slot given, or at last_slot where that is later, and not ended yet.
      */
     uint64_t expiration_backlog;
     /**

@@ -340,7 +340,7 @@ pub struct allocdb_health {
     pub last_slot: u64,
     /// How far the slot given to allocdb_health_get is ahead of last_slot.
     pub logical_slot_lag: u64,
-    /// Reservations due at last_slot that are not ended yet.
+    /// Reservations due at the slot given, or at last_slot where that is later, and not ended yet.
     pub expiration_backlog: u64,
 
     /// The resource table.

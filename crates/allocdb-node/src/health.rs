@@ -60,7 +60,8 @@ pub struct Health {
     pub last_slot: Slot,
     /// How far the caller's slot is ahead of it.
     pub logical_slot_lag: u64,
-    /// Reservations due at the last applied slot and not yet expired.
+    /// Reservations due at the caller's slot, or at the last applied one where that is later, and
+    /// not yet expired.
     pub expiration_backlog: u64,
     /// Resources.
     pub resources: TableHealth,

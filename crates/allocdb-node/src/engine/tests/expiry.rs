@@ -80,6 +80,21 @@ fn a_tick_expires_up_to_its_limit_and_says_what_is_left() {
     assert_eq!(engine.tick(None, 0).expect("ticked").lsn, Lsn(0));
 }
 
+/// Once, the backlog was that of the last applied slot: a database without traffic, the one that needs
+/// a tick, showed none however long its holds had been over.
+#[test]
+fn an_idle_database_shows_what_waits_for_a_tick() {
+    let (engine, _) = engine_with_holds(&small(), 3);
+    for (slot, backlog) in [(1, 0), (9, 0), (10, 3), (1000, 3), (u64::MAX, 3)] {
+        assert_eq!(engine.health(Some(Slot(slot))).expiration_backlog, backlog);
+    }
+    assert_eq!(
+        engine.health(None).expiration_backlog,
+        0,
+        "as of the last applied slot"
+    );
+}
+
 #[test]
 fn with_auto_expire_off_only_a_tick_frees() {
     let (engine, holds) = engine_with_holds(

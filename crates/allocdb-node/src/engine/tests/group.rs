@@ -172,22 +172,36 @@ fn sixty_four_threads_one_resource_one_winner_each_round() {
     assert_eq!(health.queue_len, 0);
 }
 
+/// Lets the sync of resource 1's creation hang until every one of `ids` has a thread that waits in
+/// the queue with what `submit` sends, and until those are answered.
+fn behind_a_sync(
+    disk: &Disk,
+    engine: &Engine<Disk>,
+    ids: std::ops::RangeInclusive<u128>,
+    submit: impl Fn(u128) + Sync,
+) {
+    let waiting = u32::try_from(ids.clone().count()).unwrap();
+    disk.script(|script| script.sync_blocks = true);
+    thread::scope(|scope| {
+        scope.spawn(|| outcome(submit_one(engine, 1, create(1, 1))));
+        disk.wait_for_blocked_sync();
+        for id in ids {
+            let submit = &submit;
+            scope.spawn(move || submit(id));
+        }
+        while engine.health(None).queue_len < waiting {
+            thread::yield_now();
+        }
+        disk.script(|script| script.sync_blocks = false);
+    });
+}
+
 #[test]
 fn what_gathers_behind_a_sync_becomes_one_commit() {
     let disk = Disk::default();
     let engine = open(&disk, &small());
-    disk.script(|script| script.sync_blocks = true);
-    thread::scope(|scope| {
-        let engine = &engine;
-        scope.spawn(move || outcome(submit_one(engine, 1, create(1, 1))));
-        disk.wait_for_blocked_sync();
-        for id in 2..=9 {
-            scope.spawn(move || outcome(submit_one(engine, 1, create(id, id))));
-        }
-        while engine.health(None).queue_len < 8 {
-            thread::yield_now();
-        }
-        disk.script(|script| script.sync_blocks = false);
+    behind_a_sync(&disk, &engine, 2..=9, |id| {
+        outcome(submit_one(&engine, 1, create(id, id)));
     });
     let health = engine.health(None);
     assert_eq!((health.commits, health.records), (2, 9));
@@ -198,26 +212,11 @@ fn what_gathers_behind_a_sync_becomes_one_commit() {
 fn a_refused_submission_does_not_touch_its_group() {
     let disk = Disk::default();
     let engine = open(&disk, &small());
-    disk.script(|script| script.sync_blocks = true);
-    thread::scope(|scope| {
-        let engine = &engine;
-        scope.spawn(move || outcome(submit_one(engine, 1, create(1, 1))));
-        disk.wait_for_blocked_sync();
-        for id in 2..=5 {
-            scope.spawn(move || {
-                let sound = id % 2 == 0;
-                let result = submit_one(
-                    engine,
-                    100 - u64::try_from(id).unwrap(),
-                    create(id, id * u128::from(sound)),
-                );
-                assert_eq!(result.is_ok(), sound);
-            });
-        }
-        while engine.health(None).queue_len < 4 {
-            thread::yield_now();
-        }
-        disk.script(|script| script.sync_blocks = false);
+    behind_a_sync(&disk, &engine, 2..=5, |id| {
+        let sound = id % 2 == 0;
+        let slot = 100 - u64::try_from(id).unwrap();
+        let result = submit_one(&engine, slot, create(id, id * u128::from(sound)));
+        assert_eq!(result.is_ok(), sound);
     });
     let health = engine.health(None);
     assert_eq!(
@@ -236,18 +235,8 @@ fn groups_beyond_the_bounds_become_several_commits() {
         ..small()
     };
     let engine = open(&disk, &options);
-    disk.script(|script| script.sync_blocks = true);
-    thread::scope(|scope| {
-        let engine = &engine;
-        scope.spawn(move || outcome(submit_one(engine, 1, create(1, 1))));
-        disk.wait_for_blocked_sync();
-        for id in 2..=9 {
-            scope.spawn(move || outcome(submit_one(engine, 1, create(id, id))));
-        }
-        while engine.health(None).queue_len < 8 {
-            thread::yield_now();
-        }
-        disk.script(|script| script.sync_blocks = false);
+    behind_a_sync(&disk, &engine, 2..=9, |id| {
+        outcome(submit_one(&engine, 1, create(id, id)));
     });
     let health = engine.health(None);
     assert_eq!((health.commits, health.records_per_commit_max), (4, 3));
