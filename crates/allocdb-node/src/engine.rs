@@ -299,7 +299,8 @@ impl<S: Storage> Engine<S> {
             .state
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        // As of the caller's slot: where nobody commits, the last applied one would show nothing due.
+        // As of the caller's slot: where nobody commits, the last applied one would show nothing
+        // due.
         let usage = state.usage(slot);
         Health {
             accepting_writes: halt.is_none() && !self.gate.is_closing(),

@@ -80,8 +80,8 @@ fn a_tick_expires_up_to_its_limit_and_says_what_is_left() {
     assert_eq!(engine.tick(None, 0).expect("ticked").lsn, Lsn(0));
 }
 
-/// Once, the backlog was that of the last applied slot: a database without traffic, the one that needs
-/// a tick, showed none however long its holds had been over.
+/// Once, the backlog was that of the last applied slot: a database without traffic, the one that
+/// needs a tick, showed none however long its holds had been over.
 #[test]
 fn an_idle_database_shows_what_waits_for_a_tick() {
     let (engine, _) = engine_with_holds(&small(), 3);
