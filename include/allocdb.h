@@ -178,7 +178,7 @@
 /**
  * The header's version, as allocdb_version_number gives the library's.
  */
-#define ALLOCDB_VERSION_NUMBER 1000
+#define ALLOCDB_VERSION_NUMBER 2000
 
 /**
  * The call did what was asked. For a command: it was committed, and `outcome.code` says how it
@@ -1344,7 +1344,7 @@ extern "C" {
 uint32_t allocdb_version_number(void);
 
 /**
- * The library's version as text, such as "0.1.0". Never NULL; static, not to be freed.
+ * The library's version as text, such as "0.2.0". Never NULL; static, not to be freed.
  *
  * Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
  */
@@ -2155,7 +2155,7 @@ allocdb_status allocdb_list_reservations(struct allocdb *db,
  *         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
  *
  * Threads: any; reads go on meanwhile, but for the moment in which what is new is applied. Forks:
- * ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback. Since 0.1.0.
+ * ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback. Since 0.2.0.
  */
 allocdb_status allocdb_refresh(struct allocdb *db,
                                uint64_t *lsn,
@@ -2221,7 +2221,7 @@ allocdb_status allocdb_health_get(struct allocdb *db,
  * Commits wait for as long as it takes, reads do not.
  *
  * Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
- * Since 0.1.0.
+ * Since 0.2.0.
  */
 ALLOCDB_MUST_USE
 allocdb_status allocdb_backup(struct allocdb *db,
@@ -2243,7 +2243,7 @@ allocdb_status allocdb_backup(struct allocdb *db,
  *         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_PANIC.
  *
  * Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
- * Since 0.1.0.
+ * Since 0.2.0.
  */
 ALLOCDB_MUST_USE
 allocdb_status allocdb_metrics_text(struct allocdb *db,
@@ -2330,7 +2330,7 @@ void allocdb_id_to_bytes(struct allocdb_id id,
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
  *         what is wrong with the name); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
  *
- * Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+ * Threads, forks, callbacks: callable from anywhere. Since 0.2.0.
  */
 ALLOCDB_MUST_USE
 allocdb_status allocdb_id_from_name(const char *name,
@@ -2350,7 +2350,7 @@ allocdb_status allocdb_id_from_name(const char *name,
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
  *         what is wrong with the text); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
  *
- * Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+ * Threads, forks, callbacks: callable from anywhere. Since 0.2.0.
  */
 ALLOCDB_MUST_USE
 allocdb_status allocdb_id_parse(const char *text,
@@ -2366,7 +2366,7 @@ allocdb_status allocdb_id_parse(const char *text,
  * @param text Output; NULL does nothing. The caller's: room for 37 bytes, any alignment. What is
  *             written ends with a NUL.
  *
- * Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+ * Threads, forks, callbacks: callable from anywhere. Since 0.2.0.
  */
 void allocdb_id_format(struct allocdb_id id,
                        char *text);

@@ -4,7 +4,7 @@
 # usage: scripts/stage.sh [--help]
 #
 #   target/stage/include/allocdb.h
-#   target/stage/lib/libAllocDB.so -> libAllocDB.so.0 -> libAllocDB.so.0.1.0
+#   target/stage/lib/libAllocDB.so -> libAllocDB.so.0 -> libAllocDB.so.0.2.0
 #   target/stage/lib/libAllocDB.a
 #   target/stage/lib/pkgconfig/allocdb.pc
 #

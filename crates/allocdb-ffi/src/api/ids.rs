@@ -79,7 +79,7 @@ pub unsafe extern "C" fn allocdb_id_to_bytes(id: allocdb_id, bytes: *mut u8) {
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
 ///         what is wrong with the name); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
 ///
-/// Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+/// Threads, forks, callbacks: callable from anywhere. Since 0.2.0.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn allocdb_id_from_name(
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn allocdb_id_from_name(
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
 ///         what is wrong with the text); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
 ///
-/// Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+/// Threads, forks, callbacks: callable from anywhere. Since 0.2.0.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn allocdb_id_parse(
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn allocdb_id_parse(
 /// @param text Output; NULL does nothing. The caller's: room for 37 bytes, any alignment. What is
 ///             written ends with a NUL.
 ///
-/// Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
+/// Threads, forks, callbacks: callable from anywhere. Since 0.2.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn allocdb_id_format(id: allocdb_id, text: *mut c_char) {
     let _ = id;

@@ -272,7 +272,7 @@ pub unsafe extern "C" fn allocdb_list_reservations(
 ///         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
 ///
 /// Threads: any; reads go on meanwhile, but for the moment in which what is new is applied. Forks:
-/// ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback. Since 0.1.0.
+/// ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback. Since 0.2.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn allocdb_refresh(
     db: *mut allocdb,

@@ -94,7 +94,7 @@ pub unsafe extern "C" fn allocdb_health_get(
 /// Commits wait for as long as it takes, reads do not.
 ///
 /// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
-/// Since 0.1.0.
+/// Since 0.2.0.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn allocdb_backup(
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn allocdb_backup(
 ///         ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED; ALLOCDB_E_REENTRANT; ALLOCDB_E_PANIC.
 ///
 /// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
-/// Since 0.1.0.
+/// Since 0.2.0.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn allocdb_metrics_text(
