@@ -27,9 +27,9 @@ TEST_FUNCTION_LINES_MAX=140
 LINE_COLUMNS_MAX=100
 
 CHECKS=(
-    core_dependencies pinned_versions core_file_size core_forbidden tree_forbidden function_size
-    line_width file_openings file_names rust_names modules unfinished status rules header
-    links top_level shell machine_paths
+    core_dependencies pinned_versions binding_dependencies binding_versions core_file_size
+    core_forbidden tree_forbidden function_size line_width file_openings file_names type_names
+    modules unfinished status rules header links top_level shell machine_paths
 )
 
 # ---------------------------------------------------------------- reading the tree
@@ -51,13 +51,16 @@ files() { grep -E "$1" <<<"$ALL_FILES" || true; }
 
 is_test() {
     case $1 in
-        */tests.rs | */tests/* | tests/*) return 0 ;;
+        */tests.rs | */tests/* | tests/* | *_test.go) return 0 ;;
         *) return 1 ;;
     esac
 }
 
 rust_sources() { files '^crates/.*\.rs$'; }
-c_sources() { files '^bindings/c/.*\.(c|h|cc|cpp|hpp)$'; }
+c_sources() { files '^bindings/c/.*\.(c|h)$'; }
+cpp_sources() { files '^(bindings/c|include)/.*\.(cc|cpp|hpp)$'; }
+python_sources() { files '^bindings/python/.*\.pyi?$'; }
+go_sources() { files '^bindings/go/.*\.go$'; }
 
 # FILE's code as `file:line:code`, with comments cut off: prose may name what code may not use.
 code_of() {
@@ -110,6 +113,86 @@ check_pinned_versions() {
                 print FILENAME ":" FNR ": versions belong into the workspace: " $0
             }' "$manifest"
     done
+    for manifest in $(files '^bindings/python/requirements.*\.txt$'); do
+        grep -nvE '^(#.*|[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*(;.*)?)?$' "$manifest" |
+            sed "s|^\([0-9]*\):|$manifest:\1: not pinned to one version (name==1.2.3): |"
+    done
+}
+
+# What a program gets with a binding is the language, the library and the binding. A Python package would
+# name more in its manifest or import it; a Go module has to require it.
+check_binding_dependencies() {
+    local manifest sources
+    for manifest in $(files '^bindings/python/pyproject\.toml$'); do
+        awk '
+            /^\[/ { project = $0 == "[project]" }
+            project && /^dependencies *=/ && !/= *\[ *\] *$/ {
+                print FILENAME ":" FNR ": a dependency at run time: " $0
+            }' "$manifest"
+    done
+    sources=$(python_sources | grep '^bindings/python/src/')
+    # shellcheck disable=SC2086
+    [ -z "$sources" ] || imported_modules $sources | while IFS=: read -r file line module; do
+        grep -qxF "$module" <<<"$PYTHON_MODULES" || say "$file:$line: imports '$module'"
+    done
+    for manifest in $(files '^bindings/go/(.*/)?go\.(mod|sum)$'); do
+        case $manifest in *.sum) say "$manifest: a module without dependencies has none" ;; esac
+        grep -nE '^(require|replace|tool)\b' "$manifest" | sed "s|^|$manifest:|; s|$|  (a dependency)|"
+    done
+}
+
+# What the Python package may import: a list, so that each new module is a decision.
+PYTHON_MODULES=$(tr ' ' '\n' <<'MODULES'
+__future__ _ctypes allocdb abc atexit builtins collections contextlib copy ctypes dataclasses datetime
+decimal enum errno functools hashlib importlib io itertools json logging math numbers operator os pathlib
+platform queue random re secrets signal string struct sys tempfile textwrap threading time traceback types
+typing unittest uuid warnings weakref
+MODULES
+)
+
+# imported_modules FILE...: file:line:top-level module, of its import statements; relative ones are its own.
+imported_modules() {
+    awk '
+        FNR == 1 { inside = 0 }
+        { count = gsub(/"""/, "\"\"\"") }
+        inside { if (count % 2) inside = 0; next }
+        count % 2 { inside = 1; next }
+        /^[ ]*from [A-Za-z_]/ {
+            name = $2; sub(/\..*/, "", name); print FILENAME ":" FNR ":" name
+        }
+        /^[ ]*import [A-Za-z_]/ {
+            line = $0; sub(/^ *import /, "", line); sub(/ *#.*/, "", line)
+            n = split(line, part, / *, */)
+            for (i = 1; i <= n; i++) {
+                name = part[i]; sub(/[. ].*/, "", name); print FILENAME ":" FNR ":" name
+            }
+        }' "$@"
+}
+
+workspace_version() {
+    awk '/^\[workspace.package\]/ { inside = 1 } inside && /^version/ {
+        gsub(/[" ]/, ""); sub(/version=/, ""); print; exit }' Cargo.toml
+}
+
+# A binding that names its version names the workspace's.
+check_binding_versions() {
+    local version file
+    version=$(workspace_version)
+    for file in $(files '^bindings/python/pyproject\.toml$'); do
+        awk -v version="$version" '
+            /^\[/ { project = $0 == "[project]" }
+            project && /^version *=/ { seen = 1; if (index($0, "\"" version "\"") == 0)
+                print FILENAME ":" FNR ": the workspace is at " version ": " $0 }
+            project && /^dynamic *=.*"version"/ { seen = 1 }
+            END { if (!seen) print FILENAME ": no version" }' "$file"
+    done
+    for file in $(python_sources | grep '/src/'; go_sources | grep -v _test.go; cpp_sources); do
+        awk -v version="$version" '
+            /^ *(__version__|(const )?Version|#define ALLOCDB_HPP_VERSION)( *:[^=]*)? *=? *"[0-9]/ {
+                if (index($0, "\"" version "\"") == 0)
+                    print FILENAME ":" FNR ": the workspace is at " version ": " $0
+            }' "$file"
+    done
 }
 
 # ---------------------------------------------------------------- size
@@ -153,10 +236,21 @@ check_function_size() {
             delete begin[indent]
         }
     ' $sources
-    sources=$(c_sources)
+    sources=$(c_sources; go_sources)
     # shellcheck disable=SC2086
-    [ -z "$sources" ] || awk -v max=$FUNCTION_LINES_MAX '
-        FNR == 1 { begin = 0 }
+    [ -z "$sources" ] || c_and_go_function_sizes $sources
+    sources=$(cpp_sources)
+    # shellcheck disable=SC2086
+    [ -z "$sources" ] || cpp_function_sizes $sources
+    sources=$(python_sources)
+    # shellcheck disable=SC2086
+    [ -z "$sources" ] || python_function_sizes $sources
+}
+
+# Both begin a function in the first column and end it there.
+c_and_go_function_sizes() {
+    awk -v code_max=$FUNCTION_LINES_MAX -v test_max=$TEST_FUNCTION_LINES_MAX '
+        FNR == 1 { begin = 0; max = FILENAME ~ /_test\.go$/ ? test_max : code_max }
         /^[a-z].*\(/ && !/;$/ { begin = FNR; name = $0 }
         /^}$/ && begin {
             if (FNR - begin + 1 > max)
@@ -164,13 +258,76 @@ check_function_size() {
             begin = 0
         }
         /^};|^} [a-z]/ { begin = 0 }
-    ' $sources
+    ' "$@"
+}
+
+# A C++ function may stand inside a class: it begins with a line that has parentheses, is no control
+# statement and opens a brace, there or on the next line, and ends with a brace under its first column.
+cpp_function_sizes() {
+    awk -v code_max=$FUNCTION_LINES_MAX -v test_max=$TEST_FUNCTION_LINES_MAX '
+        FNR == 1 { delete begin; previous = ""; max = FILENAME ~ /\/tests\// ? test_max : code_max }
+        {
+            match($0, /^ */); indent = RLENGTH
+            rest = substr($0, indent + 1)
+            head = rest == "{" ? previous : rest
+        }
+        rest ~ /{$/ && head ~ /\(|\)/ && head !~ /^(}? ?(if|else|for|while|switch|do|catch|try)\>|\/\/)/ {
+            if (!(indent in begin)) { begin[indent] = FNR - (rest == "{"); names[indent] = head }
+        }
+        rest ~ /^}[;,]?$/ && (indent in begin) {
+            if (FNR - begin[indent] + 1 > max)
+                print FILENAME ":" begin[indent] ": function has " FNR - begin[indent] + 1 \
+                    " lines, at most " max ": " names[indent]
+            delete begin[indent]
+        }
+        rest != "" { previous = rest }
+    ' "$@"
+}
+
+# A Python function lasts while lines are indented deeper than its def; the lines of a string are indented
+# as their author likes, so only a line of code ends it. Its docstring is documentation, not length.
+python_function_sizes() {
+    awk -v code_max=$FUNCTION_LINES_MAX -v test_max=$TEST_FUNCTION_LINES_MAX '
+        function finish(depth,    i) {
+            for (i in begin) if (i + 0 >= depth) {
+                if (last - begin[i] + 1 - comment[i] > max)
+                    print file ":" begin[i] ": function has " last - begin[i] + 1 - comment[i] \
+                        " lines, at most " max ": " names[i]
+                delete begin[i]
+            }
+        }
+        FNR == 1 {
+            if (NR > 1) finish(0)
+            file = FILENAME; inside = 0; open = 0
+            max = FILENAME ~ /\/tests\// ? test_max : code_max
+        }
+        {
+            line = $0
+            quotes = gsub(/"""/, "&", line)
+            was_inside = inside
+            if (quotes % 2) inside = !inside
+            if (was_inside || quotes) { for (i in begin) comment[i]++; last = FNR; if (was_inside) next }
+        }
+        /^[ \t]*(#.*)?$/ { next }
+        {
+            match($0, /^ */); indent = RLENGTH
+            rest = substr($0, indent + 1)
+        }
+        # The end of a signature on lines of its own: still the head.
+        rest ~ /^[])}]/ { last = FNR; next }
+        {
+            finish(indent)
+            last = FNR
+        }
+        rest ~ /^(async )?def / { begin[indent] = FNR; names[indent] = rest; comment[indent] = 0 }
+        END { finish(0) }
+    ' "$@"
 }
 
 check_line_width() {
     local sources locale=C.UTF-8
     # The header is generated: its source is checked.
-    sources=$(rust_sources; c_sources)
+    sources=$(rust_sources; c_sources; cpp_sources; python_sources; go_sources)
     # shellcheck disable=SC2086
     LC_ALL=$locale grep -nE "^.{$((LINE_COLUMNS_MAX + 1)),}" $sources /dev/null 2>/dev/null |
         sed -E "s/^([^:]+:[0-9]+):.*/\1: longer than $LINE_COLUMNS_MAX columns/"
@@ -221,9 +378,17 @@ check_file_openings() {
         IFS= read -r first <"$file"
         case $first in '//!'*) ;; *) say "$file:1: does not open with what it is (//!)" ;; esac
     done
-    for file in $(c_sources; files '^include/.*\.h$'); do
+    for file in $(c_sources; cpp_sources; files '^include/.*\.h$'); do
         IFS= read -r first <"$file"
         case $first in '/*'* | '//'*) ;; *) say "$file:1: does not open with what it is" ;; esac
+    done
+    for file in $(python_sources); do
+        first=$(sed '/^#!/d;q' "$file")
+        case $first in '"""'?* | 'r"""'?* | '# '*) ;; *) say "$file:1: does not open with what it is" ;; esac
+    done
+    for file in $(go_sources); do
+        first=$(sed -E '/^\/\/go:build|^$/d' "$file" | head -n 1)
+        case $first in '// '* | '/*'*) ;; *) say "$file:1: does not open with what it is" ;; esac
     done
     for file in $(files '^(scripts/.*\.sh|\.ci/.*)$'); do
         sed '/^#!/d;q' "$file" | grep -q '^# ' || sed -n 2p "$file" | grep -q '^# ' ||
@@ -235,15 +400,16 @@ check_file_openings() {
 check_file_names() {
     files '(^|/)[^/]*(issue|ticket|bug|fixes|pr|todo)[_-]?[0-9]+[^/]*$' |
         sed 's/$/: named after a ticket/'
-    files '(^|/)(utils?|helpers?|misc|common)\.(rs|c|h)$' | sed 's/$/: named for nothing/'
+    files '(^|/)(utils?|helpers?|misc|common)(_test)?\.(rs|c|h|cc|cpp|hpp|py|go)$' | sed 's/$/: named for nothing/'
 }
 
-check_rust_names() {
+check_type_names() {
     local sources
     mapfile -t sources < <(rust_sources)
     forbidden "no get_ in Rust" '\bfn get_' "${sources[@]}"
-    forbidden "a name for nothing" '\b(struct|enum|trait|mod) [A-Za-z_]*(Manager|Helper|Util)' \
-        "${sources[@]}"
+    mapfile -t sources < <(rust_sources; cpp_sources; python_sources; go_sources)
+    forbidden "a name for nothing" \
+        '\b(struct|enum|trait|mod|class|type) [A-Za-z_]*([Mm]anager|[Hh]elper|[Uu]til)' "${sources[@]}"
 }
 
 check_modules() {
@@ -254,7 +420,8 @@ check_modules() {
 
 check_unfinished() {
     local sources
-    sources=$(rust_sources; c_sources; files '^(scripts|\.ci)/' | grep -v check_repo.sh)
+    sources=$(rust_sources; c_sources; cpp_sources; python_sources; go_sources
+        files '^(scripts|\.ci)/' | grep -v check_repo.sh)
     # shellcheck disable=SC2086
     grep -nE '\b(TODO|FIXME|XXX|HACK)\b|\b(todo|unimplemented|dbg)!' $sources /dev/null |
         sed 's/^/unfinished: /'
@@ -278,8 +445,7 @@ rule_ids() { sed -nE 's/^\*\*(R[0-9]+)\*\*.*/\1/p' docs/semantics.md; }
 check_status() {
     local version id
     if [ ! -f docs/status.md ]; then say "docs/status.md: not there"; return; fi
-    version=$(awk '/^\[workspace.package\]/ { inside = 1 } inside && /^version/ {
-        gsub(/[" ]/, ""); sub(/version=/, ""); print; exit }' Cargo.toml)
+    version=$(workspace_version)
     [ -n "$version" ] || say "Cargo.toml: no version"
     grep -qF "$version" docs/status.md || say "docs/status.md: does not name version $version"
     grep -qF "[$version]" CHANGELOG.md || grep -qF "$version" CHANGELOG.md ||
@@ -296,7 +462,7 @@ check_rules() {
     rule_ids >"$SCRATCH/rules"
     [ -s "$SCRATCH/rules" ] || { say "docs/semantics.md: no rule (**R1** at a line's beginning)"; return; }
     sort "$SCRATCH/rules" | uniq -d | sed 's/^/docs\/semantics.md: twice the same id: /'
-    for file in $(rust_sources; files '^bindings/c/tests/'); do
+    for file in $(rust_sources; files '^bindings/[a-z]+/(.*/)?(tests/|[a-z_0-9]*_test\.go$)'); do
         if is_test "$file"; then tests+=("$file"); else
             case $file in crates/*/src/*) sources+=("$file") ;; esac
         fi
@@ -412,11 +578,29 @@ core_dependencies|printf '\n[build-dependencies]\ncc = { workspace = true }\n' >
 core_dependencies|sed -i 's/forbid(unsafe_code)/deny(unsafe_code)/' crates/allocdb-core/src/lib.rs
 pinned_versions|sed -i 's/^crc32c = .*/crc32c = "0.6"/' Cargo.toml
 pinned_versions|sed -i 's/^\[dependencies\]$/&\nlibc = "=0.2.1"/' crates/allocdb-core/Cargo.toml
+pinned_versions|mkdir -p bindings/python; echo 'pytest>=8' >>bindings/python/requirements-dev.txt
+binding_dependencies|mkdir -p bindings/python; printf '[project]\ndependencies = ["requests"]\n' >bindings/python/pyproject.toml
+binding_dependencies|mkdir -p bindings/python/src/allocdb; echo '    from numpy import array' >>bindings/python/src/allocdb/__init__.py
+binding_dependencies|mkdir -p bindings/python/src/allocdb; echo 'import os, cffi.api' >>bindings/python/src/allocdb/__init__.py
+binding_dependencies|mkdir -p bindings/go; echo 'require example.com/planted v1.0.0' >>bindings/go/go.mod
+binding_dependencies|mkdir -p bindings/go; echo 'example.com/planted v1.0.0 h1:x=' >>bindings/go/go.sum
+binding_versions|mkdir -p bindings/python; printf '[project]\nversion = "7.7.7"\n' >bindings/python/pyproject.toml
+binding_versions|mkdir -p bindings/python/src/allocdb; echo '__version__ = "7.7.7"' >>bindings/python/src/allocdb/planted.py
+binding_versions|mkdir -p bindings/go; echo 'const Version = "7.7.7"' >>bindings/go/planted.go
 core_file_size|for i in $(seq 500); do echo '// x'; done >>crates/allocdb-core/src/lib.rs
 function_size|{ echo 'fn planted('; echo ') {'; for i in $(seq 70); do echo '    ();'; done; echo '}'; } >>crates/allocdb-core/src/lib.rs
 function_size|{ echo 'impl X {'; echo '    pub(crate) const fn planted() {'; for i in $(seq 70); do echo '        ();'; done; echo '    }'; echo '}'; } >>crates/allocdb-node/src/lib.rs
 function_size|{ echo 'fn planted() {'; for i in $(seq 139); do echo '    ();'; done; echo '}'; } >>crates/allocdb-core/src/config/tests.rs
 function_size|{ echo 'static int planted(void)'; echo '{'; for i in $(seq 70); do echo '    ;'; done; echo '}'; } >>bindings/c/examples/venue.c
+function_size|mkdir -p bindings/go; { echo 'func planted() {'; for i in $(seq 70); do printf '\tx()\n'; done; echo '}'; } >>bindings/go/planted.go
+function_size|mkdir -p bindings/go; { echo 'func TestPlanted(t *testing.T) {'; for i in $(seq 139); do printf '\tx()\n'; done; echo '}'; } >>bindings/go/planted_test.go
+function_size|mkdir -p bindings/python/src; { echo 'class X:'; echo '    def planted('; echo '        self,'; echo '    ) -> None:'; for i in $(seq 68); do echo '        pass'; done; echo 'x = 1'; } >>bindings/python/src/planted.py
+function_size|mkdir -p bindings/python/tests; { echo 'def planted():'; echo '    """x'; echo '    """'; for i in $(seq 140); do echo '    pass'; done; } >>bindings/python/tests/planted.py
+function_size|{ echo 'class x {'; echo '    int planted() {'; for i in $(seq 69); do echo '        x();'; done; echo '    }'; echo '};'; } >>bindings/c/examples/planted.cpp
+function_size|{ echo 'int planted()'; echo '{'; for i in $(seq 68); do echo '    if (x) {'; echo '    }'; done; echo '}'; } >>include/planted.hpp
+line_width|mkdir -p bindings/python; printf '# %0100d\n' 0 >>bindings/python/planted.py
+line_width|mkdir -p bindings/go; printf '// %0100d\n' 0 >>bindings/go/planted.go
+line_width|printf '// %0100d\n' 0 >>bindings/c/examples/planted.cpp
 line_width|printf '// %0100d\n' 0 >>crates/allocdb-core/src/lib.rs
 core_forbidden|echo 'fn planted() { unsafe { } }' >>crates/allocdb-core/src/lib.rs
 core_forbidden|echo 'async fn planted() {}' >>crates/allocdb-core/src/lib.rs
@@ -434,13 +618,23 @@ tree_forbidden|echo 'struct Planted(Rc<RefCell<u8>>);' >>crates/allocdb-node/src
 tree_forbidden|echo 'tokio = "=1.0.0"' >>crates/allocdb-node/Cargo.toml
 file_openings|echo 'struct Planted;' >crates/allocdb-core/src/planted.rs
 file_openings|echo 'int planted;' >bindings/c/examples/planted.c
+file_openings|echo 'int planted;' >bindings/c/examples/planted.cpp
+file_openings|mkdir -p bindings/python; printf '#!/usr/bin/env python3\nimport os\n' >bindings/python/planted.py
+file_openings|mkdir -p bindings/go; printf '//go:build cgo\n\npackage planted\n' >bindings/go/planted.go
 file_openings|printf '#!/usr/bin/env bash\nset -e\n' >scripts/planted.sh
 file_names|echo '//! x' >crates/allocdb-core/src/issue_31_tests.rs
 file_names|echo '//! x' >crates/allocdb-node/src/helpers.rs
-rust_names|echo 'fn get_planted() {}' >>crates/allocdb-node/src/lib.rs
-rust_names|echo 'struct LogManager;' >>crates/allocdb-node/src/lib.rs
+file_names|mkdir -p bindings/go; echo '// x' >bindings/go/util.go
+file_names|mkdir -p bindings/python; echo '# x' >bindings/python/helpers.py
+type_names|mkdir -p bindings/go; echo 'type PlantedManager struct{}' >>bindings/go/planted.go
+type_names|mkdir -p bindings/python; echo 'class PlantedHelper:' >>bindings/python/planted.py
+type_names|echo 'class planted_util {};' >>bindings/c/examples/planted.hpp
+type_names|echo 'fn get_planted() {}' >>crates/allocdb-node/src/lib.rs
+type_names|echo 'struct LogManager;' >>crates/allocdb-node/src/lib.rs
 modules|printf '#[path = "x.rs"]\nmod planted;\n' >>crates/allocdb-node/src/lib.rs
 unfinished|echo '// TO''DO: later' >>crates/allocdb-node/src/lib.rs
+unfinished|mkdir -p bindings/python; echo '# TO''DO: later' >>bindings/python/planted.py
+unfinished|mkdir -p bindings/go; echo '// FIX''ME: later' >>bindings/go/planted.go
 unfinished|printf '<<<<<<''< HEAD\n' >>docs/status.md
 unfinished|echo 'fn planted() { unimplemented!() }' >>crates/allocdb-node/src/lib.rs
 status|rm docs/status.md
@@ -448,6 +642,7 @@ status|sed -i 's/0\.[0-9]*\.[0-9]*/0.0.0/g' docs/status.md
 status|sed -i 's/\bR3\b//g' docs/status.md
 rules|echo '**R9999** A rule without code and test.' >>docs/semantics.md
 rules|echo '// R9998: a rule that is nowhere' >>crates/allocdb-node/src/lib.rs
+rules|mkdir -p bindings/go; echo '// R9997: a rule that is nowhere' >>bindings/go/planted_test.go
 rules|echo '**R1** twice' >>docs/semantics.md
 rules|find crates -name '*.rs' -path '*/src/*' ! -name tests.rs ! -path '*/tests/*' -exec sed -i 's/\bR7\b//g' {} +
 rules|find crates bindings/c/tests \( -name tests.rs -o -path '*/tests/*' \) -type f -exec sed -i 's/\bR7\b//g' {} +

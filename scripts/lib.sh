@@ -1,8 +1,9 @@
 # Shared by the scripts in this directory; sourced, never run.
 #
-# It finds the tree (ROOT) and the build directory (TARGET), makes a Rust that rustup put under the
-# user's home visible to a shell that did not read the profile, and gives the few words that all
-# scripts speak with: `say`, `fail`, `usage`. Nothing here writes to the disk.
+# It finds the tree (ROOT) and the build directory (TARGET), makes visible a Rust that rustup put under
+# the user's home, for a shell that did not read the profile, and the Go and the Python that setup.sh
+# found outside PATH, and gives the few words that all scripts speak with: `say`, `fail`, `usage`.
+# Nothing here writes to the disk.
 #
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # the names are used by the scripts that source this file
@@ -12,6 +13,9 @@ TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 case $TARGET in /*) ;; *) TARGET=$PWD/$TARGET ;; esac
 # The staged tree stands in target/ of the tree whatever the build directory is: docs and users name it so.
 STAGE=$ROOT/target/stage
+# Programs that setup.sh has fetched, and links to those that it found outside PATH.
+TOOLS=$ROOT/target/tools
+PATH=$TOOLS/bin:$PATH
 
 case :$PATH: in
     *":${HOME:-/}/.cargo/bin:"*) ;;

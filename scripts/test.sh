@@ -6,11 +6,12 @@
 #   --quick   only what needs no release build: format, clippy, Rust tests, repository checks
 #   --help    this text
 #
-# Steps: setup; rustfmt; clippy; all Rust tests with the doc examples, the golden vectors and the
-# header's drift among them; the staged tree; the C and C++ tests; the C examples with a short demo; the
-# repository's guardrails and their self-test. Each step prints its seconds and its counts; what a failed
-# step said is shown, the rest is in target/test-logs. The last line is the sum: `N passed, N failed`.
-# All steps run even if one fails; the exit status is 0 only if all passed.
+# Steps: setup; the repository's guardrails and their self-test; rustfmt; clippy; all Rust tests with the
+# doc examples, the golden vectors and the header's drift among them; the staged tree; then, two at a
+# time, C and C++ with the examples and a short demo on one side, Go and Python on the other. Each step
+# prints its seconds and its counts; what a failed step said is shown, the rest is in target/test-logs.
+# The last line is the sum: `N passed, N failed`. All steps run even if one fails; the exit status is 0
+# only if all passed.
 
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -25,8 +26,8 @@ case ${1:-} in
 esac
 
 LOGS=$ROOT/target/test-logs
-PASSED=0
-FAILED=0
+# A line "PASSED FAILED" for each step: steps that run beside each other are processes of their own.
+COUNTS=$LOGS/counts
 
 # counts_of LOG all|last: "PASSED FAILED", added up over the log's count lines, or of the last one
 # alone where a script prints its own sum; nothing where the log has none.
@@ -50,11 +51,13 @@ step() {
     if [ -z "${passed:-}" ]; then passed=1 failed=0; [ "$status" = 0 ] || passed=0; fi
     # A step that fails has a failure, whatever it counted: a crash prints no count.
     if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
-    PASSED=$((PASSED + passed))
-    FAILED=$((FAILED + failed))
-    printf '%-22s %6s s  %6d passed, %d failed\n' "$name" \
-        "$(seconds $(($(now_ms) - begin_ms)))" "$passed" "$failed"
-    if [ "$failed" != 0 ]; then show_failure "$name" "$log"; fi
+    say "$passed $failed" >>"$COUNTS"
+    # One write for all that is said, since another step may be speaking.
+    say "$(
+        printf '%-22s %6s s  %6d passed, %d failed\n' "$name" \
+            "$(seconds $(($(now_ms) - begin_ms)))" "$passed" "$failed"
+        if [ "$failed" != 0 ]; then show_failure "$name" "$log"; fi
+    )"
 }
 
 seconds() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
@@ -66,11 +69,22 @@ show_failure() {
     say "$RED----$PLAIN"
 }
 
+c_side() {
+    step "C and C++ tests" last scripts/c_tests.sh
+    step "examples, demo" last scripts/example_tests.sh
+}
+
+bindings_side() {
+    [ ! -d bindings/go ] || step "Go tests" last scripts/go_tests.sh
+    [ ! -d bindings/python/src ] || step "Python tests" last scripts/python_tests.sh
+}
+
 main() {
-    local begin_ms
+    local begin_ms passed failed
     begin_ms=$(now_ms)
     cd "$ROOT"
     mkdir -p "$LOGS"
+    : >"$COUNTS"
     scripts/setup.sh --tests
     step "repository checks" last scripts/check_repo.sh
     step "checks' self-test" last scripts/check_repo.sh --self-test
@@ -79,12 +93,15 @@ main() {
     step "Rust tests" all cargo test --workspace --no-fail-fast
     if [ "$QUICK" = no ]; then
         step "staged tree" all scripts/stage.sh
-        step "C and C++ tests" last scripts/c_tests.sh
-        step "C examples, demo" last scripts/example_tests.sh
+        # Both wait for the disk and for their own threads more than for a processor.
+        c_side &
+        bindings_side
+        wait $! || say "0 1" >>"$COUNTS"
     fi
+    read -r passed failed < <(awk '{ passed += $1; failed += $2 } END { print passed, failed }' "$COUNTS")
     say "logs: target/test-logs; $(seconds $(($(now_ms) - begin_ms))) s in all"
-    say "$PASSED passed, $FAILED failed"
-    [ "$FAILED" = 0 ]
+    say "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
 }
 
 main
