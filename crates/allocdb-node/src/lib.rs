@@ -15,6 +15,7 @@
 //! | [`recovery`], [`wal`], [`checkpoint`] | opening, the open log, shortening it |
 //! | [`storage`] | the only place that touches a file |
 //! | [`fork`], [`cancellation`] | what the host's processes and threads must not break |
+//! | [`names`] | texts as ids, ids as texts |
 //! | [`wire`] | the byte API for other languages: messages over the engine |
 //! | [`error`], [`status`] | what can go wrong, and its number |
 
@@ -32,6 +33,7 @@ mod gate;
 mod halt;
 pub mod health;
 mod memory;
+pub mod names;
 pub mod options;
 mod queue;
 pub mod recovery;
