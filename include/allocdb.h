@@ -2319,16 +2319,17 @@ void allocdb_id_to_bytes(struct allocdb_id id,
                          uint8_t *bytes);
 
 /**
- * Turns a name into an id, the same in every language: a name of at most 15 bytes is packed into a
- * version 8 UUID, from which allocdb_id_format reads it back; a longer one becomes a version 5 UUID
- * in this library's namespace, which cannot be turned back.
+ * Turns a name into an id, the same in every language: a name of at most 15 bytes is packed into
+ * a version 8 UUID, from which allocdb_id_format reads it back; a longer one becomes a version 5
+ * UUID in this library's namespace, which cannot be turned back.
  *
  * @param name  Input; not NULL: len bytes of UTF-8 without NUL. Not kept.
  * @param len   Bytes of name: 1 to 1024.
  * @param id    Output; not NULL: the id. {0, 0} on failure.
  * @param error Output; NULL or the caller's.
- * @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
- *         what is wrong with the name); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
+ * @return ALLOCDB_OK; ALLOCDB_E_INVALID (an argument's position in detail[0], then a length with
+ *         its least and greatest, or the offset and the value of the byte that is wrong; the
+ *         message says it in words); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
  *
  * Threads, forks, callbacks: callable from anywhere. Since 0.2.0.
  */
@@ -2347,8 +2348,9 @@ allocdb_status allocdb_id_from_name(const char *name,
  * @param len   Bytes of text, without a NUL: 1 to 15, or 36.
  * @param id    Output; not NULL: the id. {0, 0} on failure.
  * @param error Output; NULL or the caller's.
- * @return ALLOCDB_OK; ALLOCDB_E_INVALID (detail[0] is the argument's position; the message says
- *         what is wrong with the text); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
+ * @return ALLOCDB_OK; ALLOCDB_E_INVALID (an argument's position in detail[0], then a length with
+ *         its least and greatest, or the offset and the value of the byte that is wrong; the
+ *         message says it in words); ALLOCDB_E_OVERLAP; ALLOCDB_E_PANIC.
  *
  * Threads, forks, callbacks: callable from anywhere. Since 0.2.0.
  */

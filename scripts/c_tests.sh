@@ -157,6 +157,7 @@ compile() {
     local out=$1
     shift
     "$CC" -std=c11 -g -O1 "${WARNINGS[@]}" -o "$out" "$@" "$TESTS/check.c" \
+        -DALLOCDB_VECTORS="\"$ROOT/crates/allocdb-node/vectors\"" \
         "${FLAGS[@]}" -pthread -Wl,-rpath,"$STAGE/lib"
 }
 
@@ -256,7 +257,7 @@ main() {
         if command -v valgrind >/dev/null; then
             check "valgrind finds nothing" valgrind_is_silent
         fi
-        test_programs calls misuse rejection files threads crash allocation memory
+        test_programs calls names misuse rejection files threads crash allocation memory
     fi
     say "$PASSED passed, $FAILED failed"
     [ "$FAILED" = 0 ]

@@ -42,13 +42,14 @@ pub const NAMESPACE: u128 = 0x1f4c_56be_461b_5a1d_8b20_399c_537d_ce72;
 /// # Errors
 /// The name is not 1 to 1024 bytes of UTF-8 without NUL.
 pub fn from_name(name: &[u8]) -> Result<u128, NameError> {
-    // Before anything is read: the length is a caller's word.
+    // R103
     if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
         let len = name.len();
         return Err(NameError::new("name", Fault::Length { len }));
     }
     check_characters("name", name)?;
-    Ok(packed(name).unwrap_or_else(|| hashed(name)))
+    // R104, R105
+    Ok(packed(name).unwrap_or_else(|| hashed_in(NAMESPACE, name)))
 }
 
 /// The id that a text shows: a UUID of 36 characters, in either case, or a name of 1 to 15 bytes.
@@ -57,6 +58,7 @@ pub fn from_name(name: &[u8]) -> Result<u128, NameError> {
 /// # Errors
 /// The text is neither; it is not hashed.
 pub fn parse(text: &[u8]) -> Result<u128, NameError> {
+    // R107
     if text.len() == UUID_CHARS {
         return from_uuid(text).map_err(|fault| NameError::new("text", fault));
     }
@@ -110,7 +112,7 @@ pub struct NameError {
     pub fault: Fault,
 }
 
-/// What is wrong with a name or a text. Offsets count bytes from 0 and are those of the first fault.
+/// What is wrong with a name or a text: the first fault. Offsets count bytes from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Fault {
@@ -183,6 +185,16 @@ impl Fault {
 impl NameError {
     const fn new(field: &'static str, fault: Fault) -> Self {
         Self { field, fault }
+    }
+
+    /// The same, of a text of `whole` bytes of which only the first were looked at.
+    #[must_use]
+    pub const fn of_len(mut self, whole: usize) -> Self {
+        match &mut self.fault {
+            Fault::Length { len } | Fault::TextLength { len } => *len = whole,
+            _ => {}
+        }
+        self
     }
 }
 
@@ -257,7 +269,7 @@ fn unpacked(id: u128) -> Option<IdText> {
     let padded = &padded[1..];
     let len = padded.iter().rposition(|&byte| byte != 0)? + 1;
     let text = str::from_utf8(&padded[..len]).ok()?;
-    // A NUL within is a control character like the others.
+    // R106; a NUL within is a control character like the others.
     if text.chars().any(char::is_control) {
         return None;
     }
@@ -267,9 +279,9 @@ fn unpacked(id: u128) -> Option<IdText> {
 }
 
 /// UUIDv5, RFC 9562: the namespace's 16 bytes, then the name's.
-fn hashed(name: &[u8]) -> u128 {
+fn hashed_in(namespace: u128, name: &[u8]) -> u128 {
     let mut sha = Sha1::new();
-    sha.update(&NAMESPACE.to_be_bytes());
+    sha.update(&namespace.to_be_bytes());
     sha.update(name);
     let digest = sha.digest().bytes();
     let mut bytes = [0; 16];
