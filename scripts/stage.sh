@@ -3,7 +3,7 @@
 #
 # usage: scripts/stage.sh [--help]
 #
-#   target/stage/include/allocdb.h
+#   target/stage/include/allocdb.h, allocdb.hpp
 #   target/stage/lib/libAllocDB.so -> libAllocDB.so.0 -> libAllocDB.so.0.2.0
 #   target/stage/lib/libAllocDB.a
 #   target/stage/lib/pkgconfig/allocdb.pc
@@ -98,7 +98,7 @@ main() {
     libraries=$(build)
     [ -n "$libraries" ] || fail "the compiler did not name the native libraries"
     mkdir -p "$STAGE/include" "$STAGE/lib/pkgconfig"
-    cp "$ROOT/include/allocdb.h" "$STAGE/include/"
+    cp "$ROOT/include/allocdb.h" "$ROOT/bindings/c/include/allocdb.hpp" "$STAGE/include/"
     # A new file, not new bytes in the old one: programs may be running with it.
     cp --remove-destination "$TARGET/release/libAllocDB.so" "$STAGE/lib/libAllocDB.so.$version"
     ln -sfn "libAllocDB.so.$version" "$STAGE/lib/$soname"
