@@ -274,7 +274,7 @@ cpp_function_sizes() {
         rest ~ /{$/ && head ~ /\(|\)/ && head !~ /^(}? ?(if|else|for|while|switch|do|catch|try)\>|\/\/)/ {
             if (!(indent in begin)) { begin[indent] = FNR - (rest == "{"); names[indent] = head }
         }
-        rest ~ /^}[;,]?$/ && (indent in begin) {
+        rest ~ /^}\)*[;,]?$/ && (indent in begin) {
             if (FNR - begin[indent] + 1 > max)
                 print FILENAME ":" begin[indent] ": function has " FNR - begin[indent] + 1 \
                     " lines, at most " max ": " names[indent]

@@ -221,52 +221,26 @@ class span
     using value_type = std::remove_cv_t<T>;
 
     constexpr span() noexcept = default;
-    constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size)
-    {
-    }
+    constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
     template <std::size_t N>
-    constexpr span(T (&array)[N]) noexcept : data_(array), size_(N)
-    {
-    }
+    constexpr span(T (&array)[N]) noexcept : data_(array), size_(N) {}
     template <class Range,
               class = std::enable_if_t<
                   !std::is_same_v<std::remove_cv_t<std::remove_reference_t<Range>>, span> &&
                   std::is_convertible_v<decltype(std::declval<Range &>().data()), T *> &&
                   std::is_convertible_v<decltype(std::declval<Range &>().size()), std::size_t>>>
-    constexpr span(Range &&range) noexcept : data_(range.data()), size_(range.size())
-    {
-    }
+    constexpr span(Range &&range) noexcept : data_(range.data()), size_(range.size()) {}
     /// Only for a span of const, and only as an argument: the list dies with the full expression.
     template <class U = T, class = std::enable_if_t<std::is_const_v<U>>>
     constexpr span(std::initializer_list<value_type> list) noexcept
-        : data_(list.size() != 0 ? &*list.begin() : nullptr), size_(list.size())
-    {
-    }
+        : data_(list.size() != 0 ? &*list.begin() : nullptr), size_(list.size()) {}
 
-    constexpr T *data() const noexcept
-    {
-        return data_;
-    }
-    constexpr std::size_t size() const noexcept
-    {
-        return size_;
-    }
-    constexpr bool empty() const noexcept
-    {
-        return size_ == 0;
-    }
-    constexpr T *begin() const noexcept
-    {
-        return data_;
-    }
-    constexpr T *end() const noexcept
-    {
-        return data_ + size_;
-    }
-    constexpr T &operator[](std::size_t index) const noexcept
-    {
-        return data_[index];
-    }
+    constexpr T *data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr bool empty() const noexcept { return size_ == 0; }
+    constexpr T *begin() const noexcept { return data_; }
+    constexpr T *end() const noexcept { return data_ + size_; }
+    constexpr T &operator[](std::size_t index) const noexcept { return data_[index]; }
 };
 
 /* ---- ids ---- */
@@ -348,15 +322,9 @@ struct id_text {
     char bytes[37]; ///< NUL-terminated.
 
     /// Lives as long as this object.
-    const char *c_str() const noexcept
-    {
-        return bytes;
-    }
+    const char *c_str() const noexcept { return bytes; }
     /// Lives as long as this object.
-    std::string_view view() const noexcept
-    {
-        return bytes;
-    }
+    std::string_view view() const noexcept { return bytes; }
 };
 
 template <class T>
@@ -368,18 +336,12 @@ class id : public allocdb_id
 {
   public:
     /// No id.
-    constexpr id() noexcept : allocdb_id{0, 0}
-    {
-    }
+    constexpr id() noexcept : allocdb_id{0, 0} {}
     /// From the C API's.
-    constexpr id(allocdb_id raw) noexcept : allocdb_id(raw)
-    {
-    }
+    constexpr id(allocdb_id raw) noexcept : allocdb_id(raw) {}
     /// From a number: the low 64 bits, and the high ones.
     constexpr explicit id(std::uint64_t low, std::uint64_t high = 0) noexcept
-        : allocdb_id{low, high}
-    {
-    }
+        : allocdb_id{low, high} {}
 
     /// The id of a name (R103 to R105), the same in every language. Errors: status::invalid, with
     /// what is wrong with the name: it must be 1 to 1,024 bytes of UTF-8 without NUL. Callable
@@ -393,10 +355,7 @@ class id : public allocdb_id
 
     /// A random id (a version 4 UUID); zero, which no command accepts, if the kernel has no random
     /// numbers to give. Callable anywhere.
-    static id random() noexcept
-    {
-        return allocdb_id_random();
-    }
+    static id random() noexcept { return allocdb_id_random(); }
 
     /// From the 16 bytes of a UUID: big-endian, hi before lo.
     static id from_bytes(const std::uint8_t (&bytes)[16]) noexcept
@@ -405,10 +364,7 @@ class id : public allocdb_id
     }
 
     /// As the 16 bytes of a UUID: big-endian, hi before lo.
-    void to_bytes(std::uint8_t (&bytes)[16]) const noexcept
-    {
-        allocdb_id_to_bytes(*this, bytes);
-    }
+    void to_bytes(std::uint8_t (&bytes)[16]) const noexcept { allocdb_id_to_bytes(*this, bytes); }
 
     /// As text: the name that is packed in it, else a UUID in lower case (R106). Allocates
     /// nothing.
@@ -421,41 +377,23 @@ class id : public allocdb_id
     }
 
     /// As text. Allocates what a std::string does.
-    std::string to_string() const
-    {
-        return std::string(text().view());
-    }
+    std::string to_string() const { return std::string(text().view()); }
 
     /// Whether it is one: not zero.
-    constexpr explicit operator bool() const noexcept
-    {
-        return (lo | hi) != 0;
-    }
+    constexpr explicit operator bool() const noexcept { return (lo | hi) != 0; }
 
     friend constexpr bool operator==(const id &a, const id &b) noexcept
     {
         return a.lo == b.lo && a.hi == b.hi;
     }
-    friend constexpr bool operator!=(const id &a, const id &b) noexcept
-    {
-        return !(a == b);
-    }
+    friend constexpr bool operator!=(const id &a, const id &b) noexcept { return !(a == b); }
     friend constexpr bool operator<(const id &a, const id &b) noexcept
     {
         return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
     }
-    friend constexpr bool operator>(const id &a, const id &b) noexcept
-    {
-        return b < a;
-    }
-    friend constexpr bool operator<=(const id &a, const id &b) noexcept
-    {
-        return !(b < a);
-    }
-    friend constexpr bool operator>=(const id &a, const id &b) noexcept
-    {
-        return !(a < b);
-    }
+    friend constexpr bool operator>(const id &a, const id &b) noexcept { return b < a; }
+    friend constexpr bool operator<=(const id &a, const id &b) noexcept { return !(b < a); }
+    friend constexpr bool operator>=(const id &a, const id &b) noexcept { return !(a < b); }
     template <class Traits>
     friend std::basic_ostream<char, Traits> &operator<<(std::basic_ostream<char, Traits> &out,
                                                         const id &value)
@@ -492,10 +430,7 @@ struct operation {
     std::uint64_t valid_until_slot = 0; ///< The last slot it may be executed at (R34); 0: no limit.
 
     /// Whether there is one.
-    constexpr explicit operator bool() const noexcept
-    {
-        return static_cast<bool>(id);
-    }
+    constexpr explicit operator bool() const noexcept { return static_cast<bool>(id); }
 };
 
 /// The story of a failed call: a value, nothing to free. Threads: as any value.
@@ -516,26 +451,14 @@ class failure
     }
 
     /// What kind; status::ok if there was no failure.
-    allocdb::status status() const noexcept
-    {
-        return static_cast<allocdb::status>(raw_.status);
-    }
+    allocdb::status status() const noexcept { return static_cast<allocdb::status>(raw_.status); }
     /// Its band.
-    allocdb::category category() const noexcept
-    {
-        return category_of(status());
-    }
+    allocdb::category category() const noexcept { return category_of(status()); }
     /// One line for people: which field, which value, which bound, which file. Never null; lives
     /// as long as this object.
-    const char *message() const noexcept
-    {
-        return raw_.message;
-    }
+    const char *message() const noexcept { return raw_.message; }
     /// The errno of the system call that failed; 0 if none did.
-    int os_errno() const noexcept
-    {
-        return raw_.os_errno;
-    }
+    int os_errno() const noexcept { return raw_.os_errno; }
     /// Numbers for programs: words 0 to 3, tabled by status in allocdb.h; 0 for any other index.
     std::uint64_t detail(std::size_t index) const noexcept
     {
@@ -543,36 +466,21 @@ class failure
     }
     /// The operation of the command that failed, given or made: what to repeat after an indefinite
     /// failure. Zero where it was not one command.
-    const allocdb::operation &operation() const noexcept
-    {
-        return operation_;
-    }
+    const allocdb::operation &operation() const noexcept { return operation_; }
     /// Nobody can know yet whether it took effect: open again, and repeat the same operation.
-    bool is_indefinite() const noexcept
-    {
-        return category() == category::indefinite;
-    }
+    bool is_indefinite() const noexcept { return category() == category::indefinite; }
     /// Nothing happened, for certain, and nothing will. Also true of a misuse.
     bool is_definite() const noexcept
     {
         return category() == category::definite || category() == category::misuse;
     }
     /// "ALLOCDB_E_LOCKED: the message". Allocates.
-    std::string to_string() const
-    {
-        return std::string(name(status())) + ": " + raw_.message;
-    }
+    std::string to_string() const { return std::string(name(status())) + ": " + raw_.message; }
 
     /// The C struct, for calls of the C API. Lives as long as this object.
-    allocdb_error *native() noexcept
-    {
-        return &raw_;
-    }
+    allocdb_error *native() noexcept { return &raw_; }
     /// Notes which operation it was.
-    void operation_set(const allocdb::operation &value) noexcept
-    {
-        operation_ = value;
-    }
+    void operation_set(const allocdb::operation &value) noexcept { operation_ = value; }
 };
 
 #if ALLOCDB_HAS_EXCEPTIONS
@@ -597,55 +505,24 @@ class [[nodiscard]] result
     /// An empty value.
     result() = default;
     /// A value.
-    result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value))
-    {
-    }
+    result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value)) {}
     /// A failure.
-    result(failure what) noexcept(std::is_nothrow_default_constructible_v<T>) : failure_(what)
-    {
-    }
+    result(failure what) noexcept(std::is_nothrow_default_constructible_v<T>) : failure_(what) {}
 
     /// Whether the call succeeded.
-    bool has_value() const noexcept
-    {
-        return failure_.status() == status::ok;
-    }
+    bool has_value() const noexcept { return failure_.status() == status::ok; }
     /// Whether the call succeeded. For a command: it was committed; its code says how it was
     /// decided.
-    explicit operator bool() const noexcept
-    {
-        return has_value();
-    }
+    explicit operator bool() const noexcept { return has_value(); }
     /// The value; an empty one after a failure.
-    T &operator*() & noexcept
-    {
-        return value_;
-    }
-    const T &operator*() const & noexcept
-    {
-        return value_;
-    }
-    T &&operator*() && noexcept
-    {
-        return std::move(value_);
-    }
-    T *operator->() noexcept
-    {
-        return &value_;
-    }
-    const T *operator->() const noexcept
-    {
-        return &value_;
-    }
+    T &operator*() & noexcept { return value_; }
+    const T &operator*() const & noexcept { return value_; }
+    T &&operator*() && noexcept { return std::move(value_); }
+    T *operator->() noexcept { return &value_; }
+    const T *operator->() const noexcept { return &value_; }
     /// The failure; of status::ok after a success.
-    const failure &error() const noexcept
-    {
-        return failure_;
-    }
-    failure &error() noexcept
-    {
-        return failure_;
-    }
+    const failure &error() const noexcept { return failure_; }
+    failure &error() noexcept { return failure_; }
     /// The value, or another one after a failure.
     template <class U>
     T value_or(U &&other) const &
@@ -689,28 +566,14 @@ class [[nodiscard]] result<void>
 
   public:
     result() noexcept = default;
-    result(failure what) noexcept : failure_(what)
-    {
-    }
+    result(failure what) noexcept : failure_(what) {}
 
     /// Whether the call succeeded.
-    bool has_value() const noexcept
-    {
-        return failure_.status() == status::ok;
-    }
-    explicit operator bool() const noexcept
-    {
-        return has_value();
-    }
+    bool has_value() const noexcept { return failure_.status() == status::ok; }
+    explicit operator bool() const noexcept { return has_value(); }
     /// The failure; of status::ok after a success.
-    const failure &error() const noexcept
-    {
-        return failure_;
-    }
-    failure &error() noexcept
-    {
-        return failure_;
-    }
+    const failure &error() const noexcept { return failure_; }
+    failure &error() noexcept { return failure_; }
 
 #if ALLOCDB_HAS_EXCEPTIONS
     /// Nothing, or an exception.
@@ -747,9 +610,7 @@ inline result<id> id::parse(std::string_view text) noexcept
 struct slots {
     std::uint64_t count = 0;
 
-    constexpr explicit slots(std::uint64_t number) noexcept : count(number)
-    {
-    }
+    constexpr explicit slots(std::uint64_t number) noexcept : count(number) {}
 };
 
 /// How long to hold something: any std::chrono duration, or exactly so many slots.
@@ -793,18 +654,14 @@ class ttl
 
   public:
     /// Exactly so many slots.
-    constexpr ttl(slots exact) noexcept : amount_(exact.count), is_exact_(true)
-    {
-    }
+    constexpr ttl(slots exact) noexcept : amount_(exact.count), is_exact_(true) {}
     /// At least so long.
     template <class Rep, class Period>
     constexpr ttl(std::chrono::duration<Rep, Period> duration) noexcept
         : amount_(ns_of(duration.count(),
                         static_cast<std::uint64_t>(std::ratio_divide<Period, std::nano>::num),
                         static_cast<std::uint64_t>(std::ratio_divide<Period, std::nano>::den))),
-          is_exact_(false)
-    {
-    }
+          is_exact_(false) {}
 
     /// In slots of so many milliseconds (at least 1).
     constexpr std::uint64_t to_slots(std::uint64_t slot_duration_ms) const noexcept
@@ -822,21 +679,13 @@ class ttl
 /// How to open a database: allocdb_options, with every field at its default, which is zero.
 /// allocdb.h explains the fields.
 struct options : allocdb_options {
-    options() noexcept
-    {
-        allocdb_options_init(this, sizeof(allocdb_options));
-    }
-    options(const allocdb_options &raw) noexcept : allocdb_options(raw)
-    {
-    }
+    options() noexcept { allocdb_options_init(this, sizeof(allocdb_options)); }
+    options(const allocdb_options &raw) noexcept : allocdb_options(raw) {}
 };
 
 /// The figures of health(): allocdb_health, explained in allocdb.h.
 struct health_figures : allocdb_health {
-    health_figures() noexcept : allocdb_health()
-    {
-        struct_size = sizeof(allocdb_health);
-    }
+    health_figures() noexcept : allocdb_health() { struct_size = sizeof(allocdb_health); }
 };
 
 /// What recovery found when the database was opened: allocdb_recovery_report.
@@ -874,15 +723,10 @@ struct outcome {
           code(static_cast<result_code>(raw.code)), lsn(raw.lsn),
           reservation_id(raw.reservation_id), deadline_slot(raw.deadline_slot),
           failed_index(raw.failed_index), from_retry_cache(raw.from_retry_cache != 0),
-          operation(used)
-    {
-    }
+          operation(used) {}
 
     /// Whether it took effect: committed, and result_code::done.
-    bool ok() const noexcept
-    {
-        return status == allocdb::status::ok && code == result_code::done;
-    }
+    bool ok() const noexcept { return status == allocdb::status::ok && code == result_code::done; }
 
 #if ALLOCDB_HAS_EXCEPTIONS
     /// Throws result_error (busy_error for resource_busy) unless it took effect.
@@ -902,9 +746,7 @@ struct resource_info {
     explicit resource_info(const allocdb_resource &raw) noexcept
         : resource_id(raw.resource_id), reservation_id(raw.reservation_id),
           holder_id(raw.holder_id), version(raw.version),
-          state(static_cast<resource_state>(raw.state))
-    {
-    }
+          state(static_cast<resource_state>(raw.state)) {}
 };
 
 /// A reservation, as a read or a listing shows it.
@@ -926,9 +768,7 @@ struct reservation_info {
           first_resource_id(raw.first_resource_id), created_lsn(raw.created_lsn),
           deadline_slot(raw.deadline_slot), ended_lsn(raw.ended_lsn),
           retire_after_slot(raw.retire_after_slot),
-          state(static_cast<reservation_state>(raw.state)), resource_count(raw.resource_count)
-    {
-    }
+          state(static_cast<reservation_state>(raw.state)), resource_count(raw.resource_count) {}
 };
 
 /// What tick() did.
@@ -970,10 +810,7 @@ class filter
         return *this;
     }
     /// The C struct.
-    const allocdb_filter &native() const noexcept
-    {
-        return raw_;
-    }
+    const allocdb_filter &native() const noexcept { return raw_; }
 };
 
 namespace detail
@@ -1058,9 +895,7 @@ class reservation
     reservation() noexcept = default;
     /// Made by database::reserve and adopt.
     reservation(const detail::handle &on, const allocdb::outcome &from, const id &holder) noexcept
-        : handle_(on), outcome_(from), holder_(holder)
-    {
-    }
+        : handle_(on), outcome_(from), holder_(holder) {}
 
     /// Whether it was granted. If not, code() tells why, and no call may follow.
     bool granted() const noexcept
@@ -1068,31 +903,16 @@ class reservation
         return outcome_.ok() && static_cast<bool>(outcome_.reservation_id);
     }
     /// How the reserve was decided: done, or resource_busy, ...
-    result_code code() const noexcept
-    {
-        return outcome_.code;
-    }
+    result_code code() const noexcept { return outcome_.code; }
     /// The reserve's whole outcome.
-    const allocdb::outcome &outcome() const noexcept
-    {
-        return outcome_;
-    }
+    const allocdb::outcome &outcome() const noexcept { return outcome_; }
     /// The reservation's id; zero if it was not granted.
-    id reservation_id() const noexcept
-    {
-        return outcome_.reservation_id;
-    }
+    id reservation_id() const noexcept { return outcome_.reservation_id; }
     /// The fencing token: the same id. It grows with every new reservation of the database (R2), so
     /// an outside system that remembers the greatest one it saw can refuse a holder that lost.
-    id token() const noexcept
-    {
-        return outcome_.reservation_id;
-    }
+    id token() const noexcept { return outcome_.reservation_id; }
     /// Who holds it.
-    id holder_id() const noexcept
-    {
-        return holder_;
-    }
+    id holder_id() const noexcept { return holder_; }
 
     /// Makes it permanent (R46): it has no deadline any more. See database::confirm. Errors also:
     /// status::invalid if it was not granted.
@@ -1125,8 +945,8 @@ class batch
 
     friend class database;
 
-    std::size_t add(std::uint32_t kind, const id &target, const id &holder, std::uint64_t slot_count,
-                    const operation &op)
+    std::size_t add(std::uint32_t kind, const id &target, const id &holder,
+                    std::uint64_t slot_count, const operation &op)
     {
         allocdb_command command = {};
 
@@ -1143,7 +963,8 @@ class batch
 
   public:
     /// For a database whose slots are so long, with room for so many commands.
-    batch(std::uint64_t slot_duration_ms, std::size_t capacity) : slot_duration_ms_(slot_duration_ms)
+    batch(std::uint64_t slot_duration_ms, std::size_t capacity)
+        : slot_duration_ms_(slot_duration_ms)
     {
         commands_.reserve(capacity);
         outcomes_.reserve(capacity);
@@ -1204,14 +1025,8 @@ class batch
     }
 
     /// How many commands are in it.
-    std::size_t size() const noexcept
-    {
-        return commands_.size();
-    }
-    bool empty() const noexcept
-    {
-        return commands_.empty();
-    }
+    std::size_t size() const noexcept { return commands_.size(); }
+    bool empty() const noexcept { return commands_.empty(); }
     /// Forgets commands and outcomes; keeps the memory.
     void clear() noexcept
     {
@@ -1318,39 +1133,22 @@ class listing
         using reference = Row;
 
         iterator() noexcept = default;
-        explicit iterator(listing *of) noexcept : of_(of)
-        {
-        }
-        Row operator*() const noexcept
-        {
-            return Row(of_->rows_[of_->index_]);
-        }
+        explicit iterator(listing *of) noexcept : of_(of) {}
+        Row operator*() const noexcept { return Row(of_->rows_[of_->index_]); }
         iterator &operator++()
         {
             if (++of_->index_ == of_->count_)
                 of_->fetch();
             return *this;
         }
-        void operator++(int)
-        {
-            ++*this;
-        }
+        void operator++(int) { ++*this; }
         friend bool operator==(const iterator &at, sentinel) noexcept
         {
             return at.of_->index_ == at.of_->count_;
         }
-        friend bool operator!=(const iterator &at, sentinel end) noexcept
-        {
-            return !(at == end);
-        }
-        friend bool operator==(sentinel end, const iterator &at) noexcept
-        {
-            return at == end;
-        }
-        friend bool operator!=(sentinel end, const iterator &at) noexcept
-        {
-            return !(at == end);
-        }
+        friend bool operator!=(const iterator &at, sentinel end) noexcept { return !(at == end); }
+        friend bool operator==(sentinel end, const iterator &at) noexcept { return at == end; }
+        friend bool operator!=(sentinel end, const iterator &at) noexcept { return !(at == end); }
     };
 
     listing(const detail::handle &on, const filter &wanted) noexcept : handle_(on), filter_(wanted)
@@ -1368,20 +1166,11 @@ class listing
         fetch();
         return iterator(this);
     }
-    sentinel end() const noexcept
-    {
-        return {};
-    }
+    sentinel end() const noexcept { return {}; }
     /// Whether it has met no failure so far.
-    bool ok() const noexcept
-    {
-        return failure_.status() == status::ok;
-    }
+    bool ok() const noexcept { return failure_.status() == status::ok; }
     /// The failure that ended it early; of status::ok if none did.
-    const failure &error() const noexcept
-    {
-        return failure_;
-    }
+    const failure &error() const noexcept { return failure_; }
 };
 
 using resource_listing = listing<resource_info, allocdb_resource>;
@@ -1402,9 +1191,7 @@ class database
     /// None: every call answers status::closed.
     database() noexcept = default;
     /// Takes the other's handle; the other is then as if it had never been opened.
-    database(database &&other) noexcept : handle_(std::exchange(other.handle_, {}))
-    {
-    }
+    database(database &&other) noexcept : handle_(std::exchange(other.handle_, {})) {}
     /// Closes the one that is here, and takes the other's handle.
     database &operator=(database &&other) noexcept
     {
@@ -1415,10 +1202,7 @@ class database
         return *this;
     }
     /// Closes. What was acknowledged is safe without: to see the last write's error, call close().
-    ~database()
-    {
-        (void)close();
-    }
+    ~database() { (void)close(); }
 
     /// Opens the database in a directory, creating it if nothing is there (see the flags), and
     /// recovers it. All memory of the engine is allocated here.
@@ -1471,29 +1255,17 @@ class database
     }
 
     /// Whether calls can be made: opened, neither closed nor moved from, and not a parent's.
-    bool is_open() const noexcept
-    {
-        return allocdb_slot_now(handle_.native) != 0;
-    }
+    bool is_open() const noexcept { return allocdb_slot_now(handle_.native) != 0; }
 
     /// The C API's handle, for what this layer does not cover; null if never opened or moved from.
     /// Belongs to this object.
-    allocdb_handle *native() const noexcept
-    {
-        return handle_.native;
-    }
+    allocdb_handle *native() const noexcept { return handle_.native; }
 
     /// What reservations and listings are made of, for those who write their own.
-    const detail::handle &handle() const noexcept
-    {
-        return handle_;
-    }
+    const detail::handle &handle() const noexcept { return handle_; }
 
     /// The slot of this moment by the system clock, whatever options.clock says; 0 if closed.
-    std::uint64_t slot() const noexcept
-    {
-        return allocdb_slot_now(handle_.native);
-    }
+    std::uint64_t slot() const noexcept { return allocdb_slot_now(handle_.native); }
 
     /// How long a slot is.
     std::chrono::milliseconds slot_duration() const noexcept
@@ -1793,10 +1565,7 @@ class database
     }
     /// The same, for a std::string or a std::filesystem::path.
     template <class Path, class = decltype(std::declval<const Path &>().c_str())>
-    result<void> backup(const Path &directory) const noexcept
-    {
-        return backup(directory.c_str());
-    }
+    result<void> backup(const Path &directory) const noexcept { return backup(directory.c_str()); }
 
     /// The engine's figures at one moment. Answered also by a halted engine. `slot`: for the slot
     /// lag and the expiration backlog.
@@ -1972,23 +1741,11 @@ class error : public std::exception
     {
         std::snprintf(text_, sizeof text_, "%s: %s", name(story.status()), story.message());
     }
-    const char *what() const noexcept override
-    {
-        return text_;
-    }
+    const char *what() const noexcept override { return text_; }
     /// The whole story, with the operation to repeat.
-    const allocdb::failure &failure() const noexcept
-    {
-        return failure_;
-    }
-    allocdb::status status() const noexcept
-    {
-        return failure_.status();
-    }
-    bool is_indefinite() const noexcept
-    {
-        return failure_.is_indefinite();
-    }
+    const allocdb::failure &failure() const noexcept { return failure_; }
+    allocdb::status status() const noexcept { return failure_.status(); }
+    bool is_indefinite() const noexcept { return failure_.is_indefinite(); }
 };
 
 /// A mistake in the program: nothing happened.
@@ -2040,10 +1797,7 @@ class locked_error : public open_error
   public:
     using open_error::open_error;
     /// The owner's process id; 0 if it is not known.
-    std::uint64_t pid() const noexcept
-    {
-        return failure().detail(0);
-    }
+    std::uint64_t pid() const noexcept { return failure().detail(0); }
 };
 /// The files are damaged. Nothing was changed.
 class corrupt_error : public open_error
@@ -2071,17 +1825,9 @@ class result_error : public error
 
   public:
     explicit result_error(const allocdb::outcome &from) noexcept
-        : error(allocdb::failure(from.status, name(from.code))), outcome_(from)
-    {
-    }
-    result_code code() const noexcept
-    {
-        return outcome_.code;
-    }
-    const allocdb::outcome &outcome() const noexcept
-    {
-        return outcome_;
-    }
+        : error(allocdb::failure(from.status, name(from.code))), outcome_(from) {}
+    result_code code() const noexcept { return outcome_.code; }
+    const allocdb::outcome &outcome() const noexcept { return outcome_; }
 };
 /// resource_busy.
 class busy_error : public result_error
@@ -2142,9 +1888,7 @@ class reservation : public allocdb::reservation
 {
   public:
     reservation() noexcept = default;
-    reservation(const allocdb::reservation &from) noexcept : allocdb::reservation(from)
-    {
-    }
+    reservation(const allocdb::reservation &from) noexcept : allocdb::reservation(from) {}
     allocdb::outcome confirm(const operation &op = {}, std::uint64_t slot = slot_now) const
     {
         return allocdb::reservation::confirm(op, slot).value();
@@ -2169,31 +1913,15 @@ class database
     /// Opens, or throws: open_error, usage_error, ...
     template <class Path>
     explicit database(const Path &directory, const options &with = {})
-        : plain_(allocdb::database::open(directory, with).value())
-    {
-    }
+        : plain_(allocdb::database::open(directory, with).value()) {}
     /// Takes over one that is open.
-    explicit database(allocdb::database &&from) noexcept : plain_(std::move(from))
-    {
-    }
+    explicit database(allocdb::database &&from) noexcept : plain_(std::move(from)) {}
 
     /// The one without exceptions.
-    const allocdb::database &plain() const noexcept
-    {
-        return plain_;
-    }
-    void close()
-    {
-        plain_.close().value();
-    }
-    bool is_open() const noexcept
-    {
-        return plain_.is_open();
-    }
-    std::uint64_t slot() const noexcept
-    {
-        return plain_.slot();
-    }
+    const allocdb::database &plain() const noexcept { return plain_; }
+    void close() { plain_.close().value(); }
+    bool is_open() const noexcept { return plain_.is_open(); }
+    std::uint64_t slot() const noexcept { return plain_.slot(); }
     operation operation_new(std::uint64_t slot = slot_now) const noexcept
     {
         return plain_.operation_new(slot);
@@ -2248,10 +1976,7 @@ class database
     {
         return plain_.reclaim(reservation_id, op, slot).value();
     }
-    allocdb::batch batch(std::size_t capacity) const
-    {
-        return plain_.batch(capacity);
-    }
+    allocdb::batch batch(std::size_t capacity) const { return plain_.batch(capacity); }
     void submit(allocdb::batch &commands, std::uint64_t slot = slot_now) const
     {
         plain_.submit(commands, slot).value();
@@ -2288,19 +2013,10 @@ class database
     {
         return throwing::reservation_listing(plain_.handle(), wanted);
     }
-    std::uint64_t refresh() const
-    {
-        return plain_.refresh().value();
-    }
-    void checkpoint() const
-    {
-        plain_.checkpoint().value();
-    }
+    std::uint64_t refresh() const { return plain_.refresh().value(); }
+    void checkpoint() const { plain_.checkpoint().value(); }
     template <class Path>
-    void backup(const Path &directory) const
-    {
-        plain_.backup(directory).value();
-    }
+    void backup(const Path &directory) const { plain_.backup(directory).value(); }
     health_figures health(std::uint64_t slot = slot_now) const
     {
         return plain_.health(slot).value();
@@ -2309,18 +2025,9 @@ class database
     {
         return plain_.metrics_text(slot).value();
     }
-    options configuration() const
-    {
-        return plain_.configuration().value();
-    }
-    allocdb::recovery_report recovery_report() const
-    {
-        return plain_.recovery_report().value();
-    }
-    std::string log_text() const
-    {
-        return plain_.log_text().value();
-    }
+    options configuration() const { return plain_.configuration().value(); }
+    allocdb::recovery_report recovery_report() const { return plain_.recovery_report().value(); }
+    std::string log_text() const { return plain_.log_text().value(); }
 };
 
 } // namespace throwing
