@@ -1,4 +1,5 @@
-//! The configuration: every bound of a database, fixed at creation and stored with the data.
+//! The configuration: every bound of a database, stored with the data; fixed at creation, but for
+//! four capacities that may grow between one opening and the next.
 //!
 //! All memory the core will ever use follows from these values, so a configuration is validated
 //! before anything is reserved, and a damaged one is known by the checksum around it before its
@@ -39,6 +40,15 @@ pub const TTL_SLOTS_MAX: u64 = (1 << 28) - 1;
 pub const WINDOW_SLOTS_MAX: u64 = 1 << 40;
 /// The longest slot, one day.
 pub const SLOT_DURATION_MS_MAX: u64 = 86_400_000;
+
+/// The fields that may be greater when a database is opened again: bounds of tables that no id,
+/// result or order depends on.
+pub const GROWABLE: [&str; 4] = [
+    "max_resources",
+    "max_reservations",
+    "max_operations",
+    "max_expiration_bucket_len",
+];
 
 /// Every bound of a database. Fields are public: [`Config::validate`] is the gate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,6 +190,24 @@ impl Config {
     /// The first field in which two configurations differ, with both values.
     #[must_use]
     pub fn first_difference(&self, other: &Self) -> Option<(&'static str, u128, u128)> {
+        self.differences(other).next()
+    }
+
+    /// R92, R95: the first field that keeps a database of this configuration from growing into
+    /// `grown`, with its value here and there: a capacity that would shrink, or a difference in
+    /// anything but the [`GROWABLE`] four. Whether `grown` is within its bounds,
+    /// [`Config::validate`] tells.
+    #[must_use]
+    pub fn growth_obstacle(&self, grown: &Self) -> Option<(&'static str, u128, u128)> {
+        self.differences(grown)
+            .find(|(field, before, after)| before > after || !GROWABLE.contains(field))
+    }
+
+    /// Every field in which two configurations differ, with both values.
+    pub fn differences(
+        &self,
+        other: &Self,
+    ) -> impl Iterator<Item = (&'static str, u128, u128)> + use<> {
         let rows: [(&'static str, u128, u128); 13] = [
             ("database_id", self.database_id, other.database_id),
             ("shard_id", self.shard_id.into(), other.shard_id.into()),
@@ -235,7 +263,7 @@ impl Config {
                 other.max_expirations_per_tick.into(),
             ),
         ];
-        rows.into_iter().find(|(_, mine, theirs)| mine != theirs)
+        rows.into_iter().filter(|(_, mine, theirs)| mine != theirs)
     }
 
     /// The stored form.

@@ -24,11 +24,12 @@
 
 use std::time::Instant;
 
+use allocdb_core::Lsn;
 use allocdb_core::log::{LOG_HEADER_BYTES, LogHeader, SECTOR_BYTES};
+use allocdb_core::snapshot::Overrides;
 use allocdb_core::state::State;
-use allocdb_core::stream::ByteSink;
-use allocdb_core::{Lsn, snapshot};
 
+use crate::baseline;
 use crate::error::{CheckpointError, FileName, IoError};
 use crate::report::CheckpointReport;
 use crate::storage::{Entry, FileMode, Storage};
@@ -88,32 +89,13 @@ fn publish_snapshot<S: Storage>(
 ) -> Result<(u64, u32), CheckpointError> {
     let lsn = state.last_lsn();
     let temporary = FileName::SnapshotTemporary(lsn);
-    let info = match write_snapshot(&wal.storage, temporary, state) {
+    let written = baseline::write_snapshot(&wal.storage, temporary, state, &Overrides::none(state));
+    let info = match written.and_then(|(file, info)| wal.storage.sync_all(&file).map(|()| info)) {
         Ok(info) => info,
         Err(error) => return Err(given_up(wal, temporary, error)),
     };
     publish(wal, temporary, FileName::Snapshot(lsn))?;
     Ok((info.bytes, info.crc))
-}
-
-fn write_snapshot<S: Storage>(
-    storage: &S,
-    name: FileName,
-    state: &State,
-) -> Result<snapshot::SnapshotInfo, IoError> {
-    let file = storage.open(name, FileMode::Create)?;
-    let mut sink = FileSink {
-        storage,
-        file: &file,
-        offset: 0,
-    };
-    let info = snapshot::encode(state, &mut sink)?;
-    assert!(
-        info.bytes == sink.offset,
-        "a snapshot is as long as it says"
-    );
-    storage.sync_all(&file)?;
-    Ok(info)
 }
 
 /// Step 3. Answers P.
@@ -131,7 +113,7 @@ fn rewrite_log<S: Storage>(wal: &mut Wal<S>, snapshot_crc: u32) -> Result<Lsn, C
         }
     };
     publish(wal, name, FileName::Wal)?;
-    wal.replace(file, tail, anchor);
+    wal.replace(*wal.config(), file, tail, Some(anchor));
     Ok(start.lsn)
 }
 
@@ -222,7 +204,7 @@ fn remove_older<S: Storage>(wal: &mut Wal<S>, oldest: Lsn) -> Result<(), Checkpo
     })
 }
 
-fn remove_snapshots_below<S: Storage>(storage: &S, oldest: Lsn) -> Result<(), IoError> {
+pub(crate) fn remove_snapshots_below<S: Storage>(storage: &S, oldest: Lsn) -> Result<(), IoError> {
     loop {
         let mut found = [None; 8];
         storage.list(|name| {
@@ -240,23 +222,6 @@ fn remove_snapshots_below<S: Storage>(storage: &S, oldest: Lsn) -> Result<(), Io
         for lsn in found.into_iter().flatten() {
             storage.remove(FileName::Snapshot(lsn))?;
         }
-    }
-}
-
-/// A file that the core appends a snapshot to.
-struct FileSink<'a, S: Storage> {
-    storage: &'a S,
-    file: &'a S::File,
-    offset: u64,
-}
-
-impl<S: Storage> ByteSink for FileSink<'_, S> {
-    type Error = IoError;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), IoError> {
-        self.storage.write_at(self.file, self.offset, bytes)?;
-        self.offset += bytes.len() as u64;
-        Ok(())
     }
 }
 

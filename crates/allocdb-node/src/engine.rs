@@ -49,7 +49,12 @@ impl<S: Storage> Engine<S> {
             return Err(OpenError::ReadOnly);
         }
         let settings = options.settings()?;
-        let Recovered { state, wal, report } = recovery::open(storage, options, &settings)?;
+        let Recovered {
+            state,
+            wal,
+            report,
+            grown_from,
+        } = recovery::open(storage, options, &settings)?;
         let no_memory = OpenError::NoMemory {
             bytes: memory::memory_bytes(state.config(), &settings),
         };
@@ -86,6 +91,12 @@ impl<S: Storage> Engine<S> {
                 report.torn_bytes
             ),
         );
+        if let Some(before) = grown_from {
+            for (field, before, now) in before.differences(&config) {
+                let line = format_args!("grown: {field} from {before} to {now}");
+                shared.diagnostics.log(Level::Info, line);
+            }
+        }
         Ok(Self {
             shared,
             gate: Gate::default(),

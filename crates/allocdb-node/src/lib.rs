@@ -12,13 +12,15 @@
 //! | [`clock`] | slots and the system's clock |
 //! | [`health`], [`report`] | figures for operators |
 //! | [`diagnostics`] | log lines, bounded and preallocated |
-//! | [`recovery`], [`wal`], [`checkpoint`] | opening, the open log, shortening it |
+//! | [`recovery`], [`wal`], [`checkpoint`] | opening and growing, the open log, shortening it |
+//! | `baseline` | a snapshot and an empty log after it: what growth and backup write |
 //! | [`storage`] | the only place that touches a file |
 //! | [`fork`], [`cancellation`] | what the host's processes and threads must not break |
 //! | [`names`] | texts as ids, ids as texts |
 //! | [`wire`] | the byte API for other languages: messages over the engine |
 //! | [`error`], [`status`] | what can go wrong, and its number |
 
+mod baseline;
 pub mod batch;
 mod byte_api;
 pub mod cancellation;

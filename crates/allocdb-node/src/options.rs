@@ -2,7 +2,8 @@
 //!
 //! Zero is the default of every number. What is stored with the data takes its default when a
 //! database is created, and means "as stored" when one is reopened; any other value must then equal
-//! what is stored. Run-time settings may change at every open. The rule for the defaults: a naive
+//! what is stored, but for four capacities, which may be greater: the tables then grow (R95).
+//! Run-time settings may change at every open. The rule for the defaults: a naive
 //! durable loop of 10,000 commands a second, for as long as it likes, never fills a table.
 //!
 //! The memory bound is a pure function of the options, known before anything is allocated: the
@@ -11,6 +12,7 @@
 use allocdb_core::{Config, ConfigError};
 
 use crate::diagnostics::Level;
+use crate::error::OpenError;
 use crate::queue::QueueBounds;
 
 /// The greatest `max_queue`.
@@ -77,11 +79,11 @@ pub struct Options {
     pub shard_id: u64,
     /// Stored. Default 100.
     pub slot_duration_ms: u64,
-    /// Stored. Default 65,536.
+    /// Stored, may grow. Default 65,536.
     pub max_resources: u32,
-    /// Stored. Default 262,144.
+    /// Stored, may grow. Default 262,144.
     pub max_reservations: u32,
-    /// Stored. Default 524,288.
+    /// Stored, may grow. Default 524,288.
     pub max_operations: u32,
     /// Stored. Default 64.
     pub max_bundle_len: u32,
@@ -91,7 +93,7 @@ pub struct Options {
     pub operation_window_slots: u64,
     /// Stored. Default 300.
     pub history_window_slots: u64,
-    /// Stored. Default `max_reservations`.
+    /// Stored, may grow. Default `max_reservations`.
     pub max_expiration_bucket_len: u32,
     /// Stored. Default 1,024.
     pub max_expirations_per_tick: u32,
@@ -192,11 +194,35 @@ impl Options {
         Ok(config)
     }
 
-    /// R92: the first stored option that is given and differs from what is stored: its name, what
-    /// was given, what is stored.
+    /// R92: the first stored option that an existing database cannot take: its name, what was given,
+    /// what is stored. A greater capacity is none ([`Options::config_for_opening`]).
     #[must_use]
     pub fn mismatch(&self, stored: &Config) -> Option<(&'static str, u128, u128)> {
-        let given = Config {
+        let obstacle = stored.growth_obstacle(&self.wanted(stored));
+        obstacle.map(|(field, stored, given)| (field, given, stored))
+    }
+
+    /// R92, R95: the configuration that opening a database of `stored` is to leave: what is stored,
+    /// with the capacities that are given greater. `max_expiration_bucket_len` stays as stored
+    /// unless given, also where `max_reservations` grows. A handle that only reads grows nothing:
+    /// it takes what is stored, whatever greater capacities it is given.
+    pub fn config_for_opening(&self, stored: &Config) -> Result<Config, OpenError> {
+        if let Some((field, given, stored)) = self.mismatch(stored) {
+            return Err(OpenError::ConfigMismatch {
+                field,
+                given,
+                stored,
+            });
+        }
+        let wanted = self.wanted(stored);
+        // Each bound by itself may have been given too great, or one beyond another.
+        wanted.validate()?;
+        Ok(if self.read_only { *stored } else { wanted })
+    }
+
+    /// What is given, and what is stored in place of what is not.
+    fn wanted(&self, stored: &Config) -> Config {
+        Config {
             database_id: if self.database_id == 0 {
                 stored.database_id
             } else {
@@ -223,8 +249,7 @@ impl Options {
                 self.max_expirations_per_tick,
                 stored.max_expirations_per_tick,
             ),
-        };
-        given.first_difference(stored)
+        }
     }
 
     /// The run-time settings; names the first that is out of its bounds.

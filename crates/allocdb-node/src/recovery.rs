@@ -1,7 +1,8 @@
 //! Opening a database: from the files to a state that may be answered from.
 //!
 //! Lock → the log's header → the newest usable snapshot → scan and replay through the same `apply`
-//! as live execution → make it durable → remove temporary files → report. Until the last judgement
+//! as live execution → make it durable → grow the tables where that is asked for → remove temporary
+//! files → report. Until the last judgement
 //! has fallen, nothing but the lock file's text is written, so a refusal leaves the evidence as it
 //! was.
 //!
@@ -9,7 +10,8 @@
 //!   id in the lock file; nor any file that is not ours.
 //! - A snapshot is used if it is whole, of this database and configuration, at a frame's end
 //!   between `begins_after` and the log's end, and the log's marker for it, if there is one, has
-//!   its checksum. Damaged ones count by their *names*: no log ends before a snapshot's name.
+//!   its checksum. One of greater capacities is a growth that was interrupted: it is used if no
+//!   command follows it, whatever the marker says, and the growth is finished. Damaged ones count by their *names*: no log ends before a snapshot's name.
 //! - **Make it durable** (R88). What was read may be pages that never reached the disk: after a
 //!   failed sync the kernel calls them clean. So every frame that nothing proves durable is written
 //!   again, with the same bytes, zeros go over everything behind, and both are synced before the
@@ -22,10 +24,10 @@
 mod create;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod growth;
 
 use std::time::Instant;
 
-use allocdb_core::Lsn;
 use allocdb_core::log::{
     CorruptReason, FRAME_BYTES_MAX, Frame, FrameKind, LOG_HEADER_BYTES, LOG_VERSION, LogEnd,
     LogHeader, LogHeaderError, SECTOR_BYTES, ScanError, encode_seal, scan,
@@ -33,6 +35,7 @@ use allocdb_core::log::{
 use allocdb_core::outcome::{Rejection, Verdict};
 use allocdb_core::snapshot::{self, SNAPSHOT_VERSION, SnapshotError};
 use allocdb_core::state::{State, StateError};
+use allocdb_core::{Config, Lsn};
 
 use crate::error::{FileName, OpenError};
 use crate::options::{OpenMode, Options, Settings};
@@ -52,6 +55,8 @@ pub struct Recovered<S: Storage> {
     pub wal: Wal<S>,
     /// What was found and done.
     pub report: RecoveryReport,
+    /// The configuration before, where the tables grew.
+    pub grown_from: Option<Config>,
 }
 
 /// Opens the database in `storage`, or makes one, as `options` and `settings` (which come from
@@ -241,6 +246,8 @@ fn recover<S: Storage>(
         ));
     }
     drop(file);
+    // Not the header's where a growth was interrupted: the snapshot's.
+    let config = options.config_for_opening(found.state.config())?;
 
     // From here on the disk is written.
     let file = storage.open(FileName::Wal, FileMode::ReadWrite)?;
@@ -269,11 +276,17 @@ fn recover<S: Storage>(
     };
     let files = (storage, lock, file);
     let step = settings.wal_prealloc_bytes;
-    Ok(Recovered {
+    let recovered = Recovered {
         state,
         wal: Wal::new(files, header.config, tail, anchor, step),
         report,
-    })
+        grown_from: None,
+    };
+    if config == header.config {
+        Ok(recovered)
+    } else {
+        growth::run(recovered, config)
+    }
 }
 
 fn read_header<S: Storage>(
@@ -405,8 +418,10 @@ fn load_snapshot<S: Storage>(
     };
     match snapshot::decode(&mut source) {
         Ok((state, info)) => {
-            let fits =
-                info.last_lsn == lsn && info.config == header.config && info.host_position_len == 0;
+            // R96: a growth that was interrupted leaves a snapshot of the greater tables.
+            let fits = info.last_lsn == lsn
+                && header.config.growth_obstacle(&info.config).is_none()
+                && info.host_position_len == 0;
             Ok(fits.then_some((state, info.crc)))
         }
         Err(SnapshotError::Source(error)) => Err(error.into()),
@@ -446,6 +461,7 @@ impl<S: Storage> Log<'_, S> {
     fn replay(&mut self, state: State, crc: Option<u32>) -> Result<Option<Found>, OpenError> {
         let snapshot_lsn = state.last_lsn();
         let mut replay = Replay {
+            is_grown: *state.config() != self.header.config,
             state,
             snapshot_lsn,
             crc,
@@ -484,6 +500,8 @@ struct Replay {
     /// The snapshot's checksum; without a snapshot there is none.
     crc: Option<u32>,
     anchor: Option<Anchor>,
+    /// The snapshot is of greater tables than the log: no command of the log may be run on it.
+    is_grown: bool,
     /// The snapshot does not belong to this log.
     is_refused: bool,
     frames_replayed: u64,
@@ -505,14 +523,18 @@ impl Replay {
             && self.crc.is_some()
             && marker.anchor_lsn == self.snapshot_lsn
         {
-            self.is_refused |= self.crc != Some(marker.snapshot_crc);
+            // A growth puts its snapshot in the place of one that the marker was about.
+            self.is_refused |= self.crc != Some(marker.snapshot_crc) && !self.is_grown;
             if let Some(anchor) = &mut self.anchor {
                 anchor.is_complete = true;
             }
         }
         if frame.header.kind == FrameKind::Commands && !self.is_refused {
             let last_lsn = frame.header.last_lsn();
-            if frame.header.first_lsn > self.snapshot_lsn {
+            if frame.header.first_lsn > self.snapshot_lsn && self.is_grown {
+                // R95.
+                self.is_refused = true;
+            } else if frame.header.first_lsn > self.snapshot_lsn {
                 self.apply(frame)?;
             } else if last_lsn == self.snapshot_lsn {
                 self.take_anchor(frame.end_offset(), frame.header.header_crc);

@@ -21,7 +21,7 @@
 use allocdb_core::log::{
     EncodedFrame, FrameMeta, LogKey, Marker, SECTOR_BYTES, encode_marker, encode_seal,
 };
-use allocdb_core::stream::ByteSource;
+use allocdb_core::stream::{ByteSink, ByteSource};
 use allocdb_core::{Config, Lsn, Slot};
 
 use crate::error::IoError;
@@ -294,16 +294,28 @@ impl<S: Storage> Wal<S> {
         self.prealloc_bytes
     }
 
-    /// Puts another log file in this one's place.
-    pub(crate) fn replace(&mut self, file: S::File, tail: Tail, anchor: Anchor) {
+    /// Puts another log file in this one's place, whose header has `config`: this log's, or a grown
+    /// one.
+    pub(crate) fn replace(
+        &mut self,
+        config: Config,
+        file: S::File,
+        tail: Tail,
+        anchor: Option<Anchor>,
+    ) {
         assert!(
             tail.last_lsn == self.tail.last_lsn,
             "a rewrite keeps the log's end"
         );
+        assert!(
+            self.config.growth_obstacle(&config).is_none(),
+            "a rewrite keeps the log's database"
+        );
         assert!(tail.end_offset < tail.file_bytes, "a sector is left behind");
+        self.config = config;
         self.file = file;
         self.tail = tail;
-        self.anchor = Some(anchor);
+        self.anchor = anchor;
     }
 
     /// R89: remembers the failure that ends this log.
@@ -371,6 +383,24 @@ pub(crate) enum CopyError {
 pub(crate) struct FileSource<'a, S: Storage> {
     pub(crate) storage: &'a S,
     pub(crate) file: &'a S::File,
+}
+
+/// A file that the core appends to.
+#[derive(Debug)]
+pub(crate) struct FileSink<'a, S: Storage> {
+    pub(crate) storage: &'a S,
+    pub(crate) file: &'a S::File,
+    pub(crate) offset: u64,
+}
+
+impl<S: Storage> ByteSink for FileSink<'_, S> {
+    type Error = IoError;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), IoError> {
+        self.storage.write_at(self.file, self.offset, bytes)?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
 }
 
 impl<S: Storage> ByteSource for FileSource<'_, S> {

@@ -3,8 +3,8 @@
 //! Pure and allocation-free, so a writer may take its time while others read.
 
 use super::{
-    HEADER_CRC_OFFSET, HOST_POSITION_BYTES_MAX, Header, OPERATION_BYTES, RESERVATION_BYTES,
-    RESOURCE_BYTES, SECTION_KINDS, SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
+    HEADER_CRC_OFFSET, HOST_POSITION_BYTES_MAX, Header, OPERATION_BYTES, Overrides,
+    RESERVATION_BYTES, RESOURCE_BYTES, SECTION_KINDS, SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
 };
 use crate::bytes::Writer;
 use crate::slab::{Handle, Record, Slab};
@@ -28,7 +28,22 @@ pub fn encode_with_host_position<S: ByteSink>(
     host_position: &[u8],
     sink: &mut S,
 ) -> Result<SnapshotInfo, S::Error> {
-    let header = header_of(state, host_position);
+    encode_as(state, &Overrides::none(state), host_position, sink)
+}
+
+/// Writes the state as that of another configuration or at a later position: what reads it back
+/// has the same history in larger tables (R95), or in another database (R100, R101).
+pub fn encode_as<S: ByteSink>(
+    state: &State,
+    overrides: &Overrides,
+    host_position: &[u8],
+    sink: &mut S,
+) -> Result<SnapshotInfo, S::Error> {
+    assert!(
+        overrides.suit(state),
+        "a state grows or moves, and loses nothing"
+    );
+    let header = header_of(state, overrides, host_position);
     let body_lens = header.body_lens();
     let mut out = Output::new(sink);
     let block = header.encode();
@@ -55,7 +70,7 @@ pub fn encode_with_host_position<S: ByteSink>(
     Ok(header.info(crc))
 }
 
-fn header_of(state: &State, host_position: &[u8]) -> Header {
+fn header_of(state: &State, overrides: &Overrides, host_position: &[u8]) -> Header {
     let host_position_len = u32::try_from(host_position.len()).unwrap_or(u32::MAX);
     assert!(
         host_position_len <= HOST_POSITION_BYTES_MAX,
@@ -67,8 +82,8 @@ fn header_of(state: &State, host_position: &[u8]) -> Header {
         "every operation waits to retire"
     );
     Header {
-        config: state.config,
-        last_lsn: state.last_lsn,
+        config: overrides.config,
+        last_lsn: overrides.last_lsn,
         last_slot: state.last_slot,
         retired_watermark: state.retired_watermark,
         digest: state.digest.lanes,

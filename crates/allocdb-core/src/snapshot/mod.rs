@@ -49,10 +49,10 @@ mod encode;
 use crate::bytes::{Reader, Writer};
 use crate::config::{CONFIG_BYTES, Config};
 use crate::ids::{Lsn, Slot};
-use crate::state::{Broken, StateError};
+use crate::state::{Broken, State, StateError};
 
 pub use decode::{decode, host_position, verify};
-pub use encode::{encode, encode_with_host_position};
+pub use encode::{encode, encode_as, encode_with_host_position};
 
 /// The version this code writes and reads.
 pub const SNAPSHOT_VERSION: u16 = 1;
@@ -89,6 +89,40 @@ pub struct SnapshotInfo {
     pub host_position_len: u32,
     /// The checksum over the whole, which markers in the log repeat.
     pub crc: u32,
+}
+
+/// What a snapshot says in place of the state's own: how a state moves to larger tables, or into a
+/// database of its own. A snapshot holds handles, free lists and queues, none of which depends on a
+/// capacity, so reading it back *is* the rebuilding of the tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Overrides {
+    /// The state's configuration, grown ([`Config::growth_obstacle`]) or under another
+    /// `database_id`.
+    pub config: Config,
+    /// The position it stands at: the state's, or a later one.
+    pub last_lsn: Lsn,
+}
+
+impl Overrides {
+    /// The state's own.
+    #[must_use]
+    pub const fn none(state: &State) -> Self {
+        Self {
+            config: state.config,
+            last_lsn: state.last_lsn,
+        }
+    }
+
+    /// Whether nothing that the state remembers speaks against them.
+    fn suit(&self, state: &State) -> bool {
+        let renamed = Config {
+            database_id: self.config.database_id,
+            ..state.config
+        };
+        self.config.validate().is_ok()
+            && renamed.growth_obstacle(&self.config).is_none()
+            && (state.last_lsn..=Lsn::MAX).contains(&self.last_lsn)
+    }
 }
 
 /// Why a snapshot was refused.

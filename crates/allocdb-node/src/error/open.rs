@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use allocdb_core::config::GROWABLE;
 use allocdb_core::log::Corruption;
 use allocdb_core::{ConfigError, Lsn};
 
@@ -9,7 +10,8 @@ use super::{FileName, IoError, config_detail, low};
 use crate::status;
 
 /// Why a database could not be opened. Nothing on disk was changed, unless a new one was being
-/// made.
+/// made. One that was to grow opens as it was; or as it was to become, where the operation that
+/// failed was the last but one, and its effect is on the disk all the same (R96).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -21,7 +23,7 @@ pub enum OpenError {
         field: &'static str,
         /// What was given.
         given: u128,
-        /// What the database was made with.
+        /// What the database has.
         stored: u128,
     },
     /// Someone else has the database open.
@@ -152,6 +154,15 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Option(error) => error.fmt(f),
+            Self::ConfigMismatch {
+                field,
+                given,
+                stored,
+            } if *given < *stored && GROWABLE.contains(field) => write!(
+                f,
+                "{field} is given as {given}, the database has {stored}, and it can only grow; 0 \
+                 takes what is stored"
+            ),
             Self::ConfigMismatch {
                 field,
                 given,

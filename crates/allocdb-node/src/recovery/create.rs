@@ -69,6 +69,7 @@ pub(super) fn create<S: Storage>(
             kind: StartKind::Fresh,
             ..RecoveryReport::default()
         },
+        grown_from: None,
     })
 }
 

@@ -52,7 +52,9 @@ pub(crate) enum CommitError {
 impl<S: Storage> Database<S> {
     pub(crate) fn open(storage: S, options: &Options) -> Result<Self, OpenError> {
         let settings: Settings = options.settings()?;
-        let Recovered { state, wal, report } = super::open(storage, options, &settings)?;
+        let Recovered {
+            state, wal, report, ..
+        } = super::open(storage, options, &settings)?;
         Ok(Self {
             state,
             wal,

@@ -6,9 +6,11 @@
 //! | `refusals` | what is not opened, and that nothing is changed by trying |
 //! | `crashes` | a power cut or a failure at every operation of a workload |
 //! | `damage` | every bit and every cut of every file |
+//! | `growth` | larger tables: the same history, whatever happens on the way |
 
 mod crashes;
 mod damage;
+mod growth;
 mod refusals;
 mod starts;
 

@@ -327,7 +327,7 @@ fn reopening_with_another_stored_value_is_a_mismatch() {
     let disk = Disk::default();
     open(&disk, &small()).close().expect("closed");
     let options = Options {
-        max_resources: 65,
+        max_resources: 63,
         ..small()
     };
     let diagnostics = Diagnostics::new(Level::Info, 4096, None);
@@ -335,7 +335,7 @@ fn reopening_with_another_stored_value_is_a_mismatch() {
     // R92
     assert_eq!(error.status(), 205);
     assert!(error.to_string().contains("max_resources"), "{error}");
-    assert_eq!(error.detail(), [65, 64, 0, 0]);
+    assert_eq!(error.detail(), [63, 64, 0, 0]);
     // Zero means: as stored.
     let options = Options {
         clock: Clock::Host,

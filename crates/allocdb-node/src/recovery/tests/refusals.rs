@@ -201,6 +201,36 @@ fn another_configuration_is_refused_by_the_name_of_the_field() {
             error => panic!("{expected}: {error}"),
         }
     }
+    // What may grow is refused for being smaller, and says so.
+    let smaller = Options {
+        max_operations: 63,
+        ..base
+    };
+    let message = refusal(&disk, &smaller).to_string();
+    assert!(message.contains("can only grow"), "{message}");
+    // R90: greater, but not within its bounds.
+    let beyond = [
+        (
+            "max_operations",
+            Options {
+                max_operations: (1 << 28) + 1,
+                ..base
+            },
+        ),
+        (
+            "max_expiration_bucket_len",
+            Options {
+                max_expiration_bucket_len: 33,
+                ..base
+            },
+        ),
+    ];
+    for (field, options) in beyond {
+        match refusal(&disk, &options) {
+            OpenError::Option(error) => assert_eq!(error.field, field),
+            error => panic!("{field}: {error}"),
+        }
+    }
     // R92: zero means as stored.
     let stored = Options {
         wal_prealloc_bytes: 4_096,
