@@ -4,6 +4,7 @@ mod close;
 pub(crate) mod disk;
 mod expiry;
 mod group;
+mod growth;
 mod halt;
 mod reads;
 mod refusals;

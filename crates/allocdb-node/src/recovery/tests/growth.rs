@@ -323,6 +323,14 @@ fn check(disk: &Disk, expected: &[String], name: &str) -> bool {
     let database = Database::open(disk, &grown()).expect("it grows now");
     assert_eq!(database.mark(), mark, "{name}");
     assert_eq!(database.wal.config().max_resources, 20, "{name}");
+    drop(database);
+    // R88: what was acknowledged, and the growth, is durable.
+    for keep in [Keep::Nothing, Keep::Some(3)] {
+        let image = disk.after_crash(keep);
+        let database = Database::open(&image, &stored()).expect("a power cut after it");
+        assert_eq!(database.mark(), mark, "{name}");
+        assert_eq!(database.wal.config().max_resources, 20, "{name}");
+    }
     is_grown
 }
 
