@@ -1,0 +1,3 @@
+module github.com/allocdb/allocdb-go
+
+go 1.24
