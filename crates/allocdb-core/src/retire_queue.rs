@@ -64,9 +64,15 @@ impl RetireQueue {
         Some(front)
     }
 
-    /// How many handles from the front satisfy `is_past`, which must hold for a prefix.
+    /// How many handles from the front satisfy `is_past`, which must hold for a prefix. Takes time
+    /// with the logarithm of the answer, which is usually small, not of the queue's length.
     pub(crate) fn prefix_len(&self, is_past: impl Fn(Handle) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len);
+        let (mut low, mut high) = (0, 1);
+        while high <= self.len && is_past(self.handles[self.place(high - 1)]) {
+            low = high;
+            high *= 2;
+        }
+        high = (high - 1).min(self.len).max(low);
         while low < high {
             let middle = low + (high - low) / 2;
             let handle = self.handles[self.place(middle)];

@@ -2,7 +2,9 @@
 //!
 //! Single commands and raw 512-byte writes with `fdatasync` into a preallocated file take turns, so
 //! that both see the same disk at the same time; the medians are compared. Then a few threads
-//! submit batches of 1,000 commands for some seconds. A directory may be given; the default is the
+//! submit batches of 1,000 commands for some seconds. At last, without syncs, commands of a
+//! database that keeps its page for observers take turns with those of one that could not have it:
+//! the difference is what the page costs a commit. A directory may be given; the default is the
 //! current one, since a temporary directory in memory would measure nothing.
 //!
 //! `cargo run --release -p allocdb-node --example latency [DIRECTORY]`
@@ -18,7 +20,7 @@ use allocdb_core::{
 };
 use allocdb_node::batch::{Many, Single};
 use allocdb_node::storage::{DirectoryOptions, FileStorage};
-use allocdb_node::{CommandResult, Diagnostics, Engine, Level, Options};
+use allocdb_node::{CommandResult, Diagnostics, Engine, Level, Options, SyncMode};
 
 const SINGLES: usize = 4_000;
 const BATCH: usize = 1_000;
@@ -44,13 +46,6 @@ fn main() -> Result<(), Failure> {
         .nth(1)
         .map_or_else(|| PathBuf::from("."), PathBuf::from);
     let directory = tempfile::tempdir_in(parent)?;
-    let storage = FileStorage::open(
-        &directory.path().join("database"),
-        DirectoryOptions {
-            create: true,
-            ..DirectoryOptions::default()
-        },
-    )?;
     // Two million commands a second, remembered for a second: far above the defaults' rate.
     let options = Options {
         max_operations: 1 << 21,
@@ -60,14 +55,23 @@ fn main() -> Result<(), Failure> {
         checkpoint_wal_bytes: 1 << 40,
         ..Options::default()
     };
-    let diagnostics = Diagnostics::new(Level::Warning, 4096, None);
-    let engine = Engine::open(storage, &options, diagnostics)?;
+    let engine = open(&directory.path().join("database"), &options)?;
     let mut next = 0u128;
     create_seats(&engine, &mut next)?;
     singles(&engine, &mut next, &raw_file(directory.path())?)?;
     batches(&engine, next)?;
     engine.close()?;
-    Ok(())
+    page(directory.path(), &options)
+}
+
+fn open(path: &Path, options: &Options) -> Result<Engine<FileStorage>, Failure> {
+    let directory_options = DirectoryOptions {
+        create: true,
+        ..DirectoryOptions::default()
+    };
+    let storage = FileStorage::open(path, directory_options)?;
+    let diagnostics = Diagnostics::new(Level::Warning, 4096, None);
+    Ok(Engine::open(storage, options, diagnostics)?)
 }
 
 fn create_seats(engine: &Engine<FileStorage>, next: &mut u128) -> Result<(), Failure> {
@@ -105,17 +109,7 @@ fn singles(engine: &Engine<FileStorage>, next: &mut u128, raw: &File) -> Result<
         raw.sync_data()?;
         raw_ns.push(begun.elapsed().as_nanos());
 
-        *next += 1;
-        let ids = [(*next % SEATS + 1).to_le_bytes()];
-        let action = Action::Reserve {
-            resource_ids: ResourceIds::new(&ids),
-            holder_id: HolderId(1),
-            ttl_slots: 1_000,
-        };
-        let mut batch = Single::new(operation(*next, action));
-        let begun = Instant::now();
-        engine.submit(None, &mut batch)?;
-        command_ns.push(begun.elapsed().as_nanos());
+        command_ns.push(reserve(engine, next)?);
     }
     let (raw_median, command_median) = (median(&mut raw_ns), median(&mut command_ns));
     println!("raw 512-byte write + fdatasync   median {raw_median:>9} ns");
@@ -127,6 +121,51 @@ fn singles(engine: &Engine<FileStorage>, next: &mut u128, raw: &File) -> Result<
         percent % 100
     );
     Ok(())
+}
+
+/// One that shows its figures and one that cannot, because a directory has the page's name.
+fn page(directory: &Path, options: &Options) -> Result<(), Failure> {
+    let options = Options {
+        sync: SyncMode::Os,
+        ..*options
+    };
+    let with = open(&directory.join("with"), &options)?;
+    std::fs::create_dir_all(directory.join("without/health.adb"))?;
+    let without = open(&directory.join("without"), &options)?;
+    let (mut with_ns, mut without_ns) = (Vec::new(), Vec::new());
+    let mut nexts = [0, 0];
+    create_seats(&with, &mut nexts[0])?;
+    create_seats(&without, &mut nexts[1])?;
+    for _ in 0..10 * SINGLES {
+        with_ns.push(reserve(&with, &mut nexts[0])?);
+        without_ns.push(reserve(&without, &mut nexts[1])?);
+    }
+    println!(
+        "a commit without a sync          median {:>9} ns",
+        median(&mut without_ns)
+    );
+    println!(
+        "the same with the page           median {:>9} ns",
+        median(&mut with_ns)
+    );
+    with.close()?;
+    without.close()?;
+    Ok(())
+}
+
+/// Reserves the next seat; how many nanoseconds that took.
+fn reserve(engine: &Engine<FileStorage>, next: &mut u128) -> Result<u128, Failure> {
+    *next += 1;
+    let ids = [(*next % SEATS + 1).to_le_bytes()];
+    let action = Action::Reserve {
+        resource_ids: ResourceIds::new(&ids),
+        holder_id: HolderId(1),
+        ttl_slots: 1_000,
+    };
+    let mut batch = Single::new(operation(*next, action));
+    let begun = Instant::now();
+    engine.submit(None, &mut batch)?;
+    Ok(begun.elapsed().as_nanos())
 }
 
 /// Several threads, each a batch at a time: while one commit syncs, the next gathers.

@@ -33,22 +33,24 @@ use allocdb_core::{Action, Command, Config, OperationId, Rejection, Slot};
 use crate::checkpoint;
 use crate::clock::LeapGuard;
 use crate::diagnostics::{Diagnostics, Level};
-use crate::error::{CheckpointError, IoError, SubmitError};
+use crate::error::{CheckpointError, FileName, IoError, SubmitError};
 use crate::halt::HaltReason;
-use crate::health::Figures;
+use crate::health::{Counters, Health};
+use crate::health_page::HealthPage;
 use crate::options::{Settings, SyncMode};
 use crate::queue::{Group, Queue};
 use crate::report::{CheckpointReport, TickResult};
 use crate::storage::Storage;
 use crate::submission::{Kind, Submission};
 use crate::wal::{ReserveError, Wal};
+use crate::wire::figures::Figures;
 
 /// What commits and reads share.
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) settings: Settings,
     pub(crate) state: RwLock<State>,
-    pub(crate) figures: Mutex<Figures>,
+    pub(crate) figures: Mutex<Counters>,
     pub(crate) leap: LeapGuard,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) queue: Queue,
@@ -62,7 +64,7 @@ impl Shared {
             .log(Level::Error, format_args!("halted: {reason}"));
     }
 
-    pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
+    pub(crate) fn figures(&self) -> MutexGuard<'_, Counters> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -70,11 +72,40 @@ impl Shared {
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().expect("a halted engine has no leader")
     }
+
+    /// The engine's figures as of `slot`, or of the last applied one.
+    pub(crate) fn health(&self, slot: Option<Slot>, is_closing: bool) -> Health {
+        let halt = self.queue.halt_reason();
+        let (queue_len, overloads) = self.queue.len_and_overloads();
+        // A halted engine's state is still good for figures.
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        // As of the caller's slot: where nobody commits, the last applied one would show nothing
+        // due.
+        let slot = slot.unwrap_or(state.last_slot());
+        let usage = state.usage(slot);
+        Health {
+            accepting_writes: halt.is_none() && !is_closing,
+            halt,
+            queue_len,
+            queue_capacity: self.queue.bounds().ticket_count,
+            overloads,
+            last_lsn: state.last_lsn(),
+            last_slot: state.last_slot(),
+            logical_slot_lag: slot.0.saturating_sub(state.last_slot().0),
+            expiration_backlog: usage.expiration_backlog.into(),
+            resources: usage.resources.into(),
+            reservations: usage.reservations.into(),
+            operations: usage.operations.into(),
+            ..self.figures().health()
+        }
+    }
 }
 
 /// What the leader works with; everything is reserved at open.
 pub(crate) struct Committer<S: Storage> {
     wal: Wal<S>,
+    /// What observers see; none where it could not be had.
+    page: Option<HealthPage<S>>,
     acceptance: Acceptance,
     /// The frame of the commit.
     frame: Box<[u8]>,
@@ -115,6 +146,7 @@ impl<S: Storage> Committer<S> {
         let command_count = settings.max_batch_commands as usize;
         Ok(Self {
             wal,
+            page: None,
             acceptance: Acceptance::new(settings.max_batch_commands)?,
             frame: reserved_bytes(frame_bytes(settings))?,
             staging: reserved_bytes(settings.max_batch_bytes as usize)?,
@@ -141,20 +173,57 @@ impl<S: Storage> Committer<S> {
                 submission.verdict = Ok(());
             }
         }
-        self.count_log(shared);
+        // Before anybody is answered: who hears of a commit finds it in the page.
+        self.show(shared, false);
         group.publish();
         if shared.queue.halt_reason().is_none()
             && self.wal.bytes_since_checkpoint() >= self.checkpoint_due_bytes
         {
             // What failed has been said in the log and counted; nobody waits for it.
             let _ = self.checkpoint(shared);
-            self.count_log(shared);
+            self.show(shared, false);
         }
     }
 
     /// Seals the log at a clean close.
     pub(crate) fn seal(&mut self) -> Result<(), IoError> {
         self.wal.seal()
+    }
+
+    /// Begins to show observers what goes on, once the database is open.
+    pub(crate) fn open_page(&mut self, shared: &Shared) {
+        match HealthPage::open(&self.wal.storage, shared.config.database_id) {
+            Ok(page) => {
+                self.page = Some(page);
+                self.show(shared, false);
+            }
+            Err(error) => self.give_up_page(shared, error),
+        }
+    }
+
+    /// Shows observers the figures and what is durable, as they are now.
+    pub(crate) fn show(&mut self, shared: &Shared, is_closing: bool) {
+        self.count_log(shared);
+        let Some(page) = &mut self.page else {
+            return;
+        };
+        let health = shared.health(None, is_closing);
+        let reached = (self.wal.durable_lsn(), health.last_slot);
+        let shown = page.publish(&self.wal.storage, reached, &Figures::from(&health));
+        if let Err(error) = shown {
+            self.give_up_page(shared, error);
+        }
+    }
+
+    /// Goes on without a page. What lies there is removed: a page that nobody updates would pass
+    /// for an idle owner's.
+    fn give_up_page(&mut self, shared: &Shared, error: IoError) {
+        self.page = None;
+        let _ = self.wal.storage.remove(FileName::Health);
+        shared.diagnostics.log(
+            Level::Warning,
+            format_args!("observers in other processes see no figures: {error}"),
+        );
     }
 
     fn commit(&mut self, shared: &Shared, group: &mut Group<'_>) {
@@ -449,7 +518,7 @@ impl<S: Storage> Committer<S> {
     }
 
     /// Takes over the log's figures, so that health can be read while it is written.
-    pub(crate) fn count_log(&self, shared: &Shared) {
+    fn count_log(&self, shared: &Shared) {
         let mut figures = shared.figures();
         figures.log_bytes = self.wal.log_bytes();
         figures.log_bytes_since_checkpoint = self.wal.bytes_since_checkpoint();

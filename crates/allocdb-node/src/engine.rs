@@ -7,7 +7,7 @@
 //!
 //! Generic over [`Storage`], so that a simulator drives this very code over a faulty disk.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 
 use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};
 use allocdb_core::{Config, Lsn, OperationId, Outcome, ReservationId, ResourceId, Slot};
@@ -20,8 +20,9 @@ use crate::diagnostics::{Diagnostics, Level};
 use crate::error::{CheckpointError, IoError, OpenError, ReadError, SubmitError};
 use crate::gate::Gate;
 use crate::halt::HaltReason;
-use crate::health::{Figures, Health};
+use crate::health::{Counters, Health};
 use crate::memory;
+use crate::metrics;
 use crate::options::{Clock, Options, Settings};
 use crate::queue::{Queue, Refusal};
 use crate::recovery::{self, Recovered};
@@ -60,10 +61,10 @@ impl<S: Storage> Engine<S> {
         };
         let config = *state.config();
         let queue = Queue::new(settings.queue_bounds()).map_err(|_| no_memory)?;
-        let committer = Committer::new(wal, &settings).map_err(|_| no_memory)?;
-        let figures = Figures {
+        let mut committer = Committer::new(wal, &settings).map_err(|_| no_memory)?;
+        let figures = Counters {
             recovery: report,
-            ..Figures::default()
+            ..Counters::default()
         };
         let leap = LeapGuard::new(
             settings.max_slot_leap,
@@ -80,7 +81,7 @@ impl<S: Storage> Engine<S> {
             diagnostics,
             queue,
         };
-        committer.count_log(&shared);
+        committer.open_page(&shared);
         shared.diagnostics.log(
             Level::Info,
             format_args!(
@@ -194,6 +195,9 @@ impl<S: Storage> Engine<S> {
             let committer = committer.expect("closing waits for the calls under way");
             committer.lead(&self.shared, group);
         });
+        if queue.halt_reason().is_some() {
+            self.show_halt();
+        }
         led.map_err(|refusal| match refusal {
             Refusal::Full => SubmitError::Overloaded {
                 capacity: queue.bounds().ticket_count,
@@ -302,32 +306,13 @@ impl<S: Storage> Engine<S> {
     #[must_use]
     pub fn health(&self, slot: Option<Slot>) -> Health {
         let slot = slot.unwrap_or_else(|| self.slot_default());
-        let halt = self.shared.queue.halt_reason();
-        let (queue_len, overloads) = self.shared.queue.len_and_overloads();
-        // A halted engine's state is still good for figures.
-        let state = self
-            .shared
-            .state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        // As of the caller's slot: where nobody commits, the last applied one would show nothing
-        // due.
-        let usage = state.usage(slot);
-        Health {
-            accepting_writes: halt.is_none() && !self.gate.is_closing(),
-            halt,
-            queue_len,
-            queue_capacity: self.shared.queue.bounds().ticket_count,
-            overloads,
-            last_lsn: state.last_lsn(),
-            last_slot: state.last_slot(),
-            logical_slot_lag: slot.0.saturating_sub(state.last_slot().0),
-            expiration_backlog: usage.expiration_backlog.into(),
-            resources: usage.resources.into(),
-            reservations: usage.reservations.into(),
-            operations: usage.operations.into(),
-            ..self.shared.figures().health()
-        }
+        self.shared.health(Some(slot), self.gate.is_closing())
+    }
+
+    /// The figures of [`Engine::health`] as text for Prometheus, written to the front of `out`.
+    /// Returns its length; the error is the length that it has, where `out` is shorter.
+    pub fn metrics_text(&self, slot: Option<Slot>, out: &mut [u8]) -> Result<usize, usize> {
+        metrics::write(&self.health(slot), out)
     }
 
     /// What recovery found and did.
@@ -383,6 +368,20 @@ impl<S: Storage> Engine<S> {
     /// leader is about to write is not called back.
     pub fn halt(&self, reason: HaltReason) {
         self.shared.halt(reason);
+        self.show_halt();
+    }
+
+    /// Shows observers that the engine has halted. Whoever halts it while another thread leads
+    /// leaves that to the leader, which comes here when it is done.
+    fn show_halt(&self) {
+        let mut committer = match self.committer.try_lock() {
+            Ok(committer) => committer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if let Some(committer) = committer.as_mut() {
+            committer.show(&self.shared, true);
+        }
     }
 
     /// Frees the memory and writes nothing: for a forked child, whose copy of the files is the
@@ -407,9 +406,11 @@ impl<S: Storage> Engine<S> {
             return Ok(());
         };
         if self.shared.queue.halt_reason().is_some() {
+            committer.show(&self.shared, true);
             return Ok(());
         }
         let sealed = committer.seal();
+        committer.show(&self.shared, true);
         let diagnostics = &self.shared.diagnostics;
         match &sealed {
             Ok(()) => diagnostics.log(Level::Info, format_args!("closed")),

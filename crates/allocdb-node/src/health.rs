@@ -117,7 +117,7 @@ pub struct Health {
 
 /// What the engine counts since open; a [`Health`] is made of it and of the state.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Figures {
+pub(crate) struct Counters {
     pub(crate) log_bytes: u64,
     pub(crate) log_bytes_since_checkpoint: u64,
     pub(crate) snapshot_lsn: Lsn,
@@ -141,7 +141,7 @@ pub(crate) struct Figures {
     pub(crate) recovery: RecoveryReport,
 }
 
-impl Figures {
+impl Counters {
     /// Counts a write, and its sync.
     pub(crate) fn count_write(&mut self, write_ns: u64, is_synced: bool, record_count: u64) {
         self.commits += 1;

@@ -11,6 +11,7 @@
 //! | `commit`, `queue` | one group commit; who waits, who leads |
 //! | [`clock`] | slots and the system's clock |
 //! | [`health`], [`report`] | figures for operators |
+//! | [`health_page`], [`metrics`] | the same for other processes, and as text |
 //! | [`diagnostics`] | log lines, bounded and preallocated |
 //! | [`recovery`], [`wal`], [`checkpoint`] | opening and growing, the open log, shortening it |
 //! | `baseline` | a snapshot and an empty log after it: what growth and backup write |
@@ -34,7 +35,9 @@ pub mod fork;
 mod gate;
 mod halt;
 pub mod health;
+pub mod health_page;
 mod memory;
+pub mod metrics;
 pub mod names;
 pub mod options;
 mod queue;

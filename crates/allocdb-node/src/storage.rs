@@ -158,6 +158,7 @@ impl NameText {
                 text.push_number(lsn.0);
                 text.push(SUFFIX);
             }
+            FileName::Health => text.push(HEALTH),
         }
         if let FileName::WalTemporary | FileName::SnapshotTemporary(_) = name {
             text.push(TEMPORARY_SUFFIX);

@@ -142,8 +142,20 @@ pub unsafe extern "C" fn allocdb_metrics_text(
         Memory::output(6, "error", error, 1).or_null(),
     ];
     let body = |database: &Database| {
-        let _ = (database, slot);
-        Err(Failure::plain(status::E_INVALID))
+        let room = match capacity.checked_sub(1) {
+            // SAFETY: checked, and the caller's; a byte of it is left for the NUL.
+            Some(len) => unsafe { core::slice::from_raw_parts_mut(text.cast::<u8>(), len) },
+            None => &mut [],
+        };
+        let written = database.engine.metrics_text(slot_given(slot), room);
+        let written =
+            written.map_err(|needed| Failure::too_small(3, "text", capacity, needed + 1))?;
+        // SAFETY: as above; written is at most the room.
+        unsafe {
+            text.add(written).write(0);
+            len.write(written);
+        }
+        Ok(())
     };
     // SAFETY: as this function's comment asks.
     unsafe { entry::call(db, &ranges, error, body) }

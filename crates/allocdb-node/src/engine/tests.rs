@@ -6,6 +6,7 @@ mod expiry;
 mod group;
 mod growth;
 mod halt;
+mod observers;
 mod reads;
 mod refusals;
 

@@ -19,6 +19,8 @@ pub enum FileName {
     Snapshot(Lsn),
     /// `snapshot-<lsn>.adb.tmp`.
     SnapshotTemporary(Lsn),
+    /// `health.adb`.
+    Health,
 }
 
 impl fmt::Display for FileName {
@@ -30,6 +32,7 @@ impl fmt::Display for FileName {
             Self::WalTemporary => f.write_str("wal.adb.tmp"),
             Self::Snapshot(lsn) => write!(f, "snapshot-{}.adb", lsn.0),
             Self::SnapshotTemporary(lsn) => write!(f, "snapshot-{}.adb.tmp", lsn.0),
+            Self::Health => f.write_str("health.adb"),
         }
     }
 }

@@ -9,6 +9,8 @@
 //! zeros for sectors that did not survive.
 //!
 //! Operations are counted, and one of them can be told to fail, or to be the last before a crash.
+//! The page for observers is left out of the count and of what survives, unless all does: nothing
+//! waits for it and nothing relies on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -218,6 +220,13 @@ impl Disk {
         for change in &inner.changes[..changes] {
             change.apply(&mut names);
         }
+        let page = inner.names.get(&text(FileName::Health)).copied();
+        if let Some(index) = page.filter(|_| keep == Keep::Everything) {
+            files[index].cache.clone_from(&inner.files[index].cache);
+            names.insert(text(FileName::Health), index);
+        } else {
+            names.remove(&text(FileName::Health));
+        }
         Self {
             inner: Mutex::new(Inner {
                 files,
@@ -312,6 +321,14 @@ impl Inner {
     fn change(&mut self, change: Change) {
         change.apply(&mut self.names);
         self.changes.push(change);
+    }
+
+    /// Counts an operation on a file; the page for observers is none that counts.
+    fn step_of(&mut self, name: FileName) -> Option<Fault> {
+        if name == FileName::Health {
+            return self.crashed.then_some(Fault::Errno(libc::EIO));
+        }
+        self.step()
     }
 
     /// Counts an operation; `Some` when it must go wrong.
@@ -434,13 +451,17 @@ impl<'a> Storage for &'a Disk {
                 return Err(failed(libc::ENOENT));
             }
             (_, FileMode::Create) => {
-                if let Some(fault) = inner.step() {
+                if let Some(fault) = inner.step_of(name) {
                     inner.descriptors -= 1;
                     return Err(failed(errno(fault)));
                 }
                 let index = inner.files.len();
                 inner.files.push(Content::default());
-                inner.change(Change::Set(text(name), index));
+                if name == FileName::Health {
+                    inner.names.insert(text(name), index);
+                } else {
+                    inner.change(Change::Set(text(name), index));
+                }
                 index
             }
         };
@@ -474,7 +495,7 @@ impl<'a> Storage for &'a Disk {
 
     fn write_at(&self, file: &DiskFile<'a>, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
         let mut inner = self.inner();
-        let fault = inner.step();
+        let fault = inner.step_of(file.name);
         if let Some(fault) = fault.filter(|&fault| fault != Fault::Crash) {
             return Err(error("write", file.name, errno(fault)));
         }
@@ -497,8 +518,9 @@ impl<'a> Storage for &'a Disk {
             content.cache.resize(start + written, 0);
         }
         content.cache[start..start + written].copy_from_slice(&bytes[..written]);
-        for sector in start / SECTOR..(start + written).div_ceil(SECTOR) {
-            content.dirty.insert(sector);
+        if file.name != FileName::Health {
+            let sectors = start / SECTOR..(start + written).div_ceil(SECTOR);
+            content.dirty.extend(sectors);
         }
         if let Some(fault) = fault {
             return Err(error("write", file.name, errno(fault)));
@@ -576,7 +598,7 @@ impl<'a> Storage for &'a Disk {
 
     fn remove(&self, name: FileName) -> Result<(), IoError> {
         let mut inner = self.inner();
-        if let Some(fault) = inner.step() {
+        if let Some(fault) = inner.step_of(name) {
             return Err(error("remove", name, errno(fault)));
         }
         if !inner.names.contains_key(&text(name)) {

@@ -15,11 +15,14 @@
 //! asked for once a second, and cost every language a table of offsets.
 
 use allocdb_core::bytes::{Reader, Writer};
+use allocdb_core::{Lsn, Slot};
 
 use super::message::BODY;
 use super::message::{Fault, Reason};
+use crate::error::{FileName, IoError};
 use crate::halt::HaltReason;
 use crate::health::{CODE_COUNTERS, Health, KIND_COUNTERS, SYNC_BUCKETS, TableHealth};
+use crate::report::RecoveryReport;
 
 /// How many words.
 pub const WORD_COUNT: usize = 128;
@@ -139,6 +142,94 @@ impl From<&Health> for Figures {
         words[OUTCOMES_WORD..][..CODE_COUNTERS].copy_from_slice(&health.outcomes_by_code);
         words[SYNCS_WORD..][..SYNC_BUCKETS].copy_from_slice(&health.sync_histogram);
         Self(words)
+    }
+}
+
+/// The way back: figures that another process wrote. What words do not hold is left at its default:
+/// of a failed operation only the number is known, and the recovery report is the owner's own.
+impl From<&Figures> for Health {
+    fn from(figures: &Figures) -> Self {
+        let words = &figures.0;
+        let run = |from: usize| words.iter().skip(from).copied();
+        let narrow = |word: u64| u32::try_from(word).unwrap_or(u32::MAX);
+        let [
+            accepting,
+            halt_number,
+            halt_errno,
+            queue_len,
+            queue_capacity,
+        ] = first(run(0));
+        let [last_lsn, last_slot, logical_slot_lag, expiration_backlog] = first(run(5));
+        let table = |from: usize| {
+            let [used, capacity, retired, probe_len_max] = first(run(from));
+            TableHealth {
+                used,
+                capacity,
+                retired,
+                probe_len_max: narrow(probe_len_max),
+            }
+        };
+        let [log_bytes, log_bytes_since_checkpoint, snapshot_lsn] = first(run(21));
+        let [checkpoints, checkpoint_failures, checkpoint_ns_last] = first(run(24));
+        let [checkpoint_stall_ns_last, checkpoint_stall_ns_max] = first(run(27));
+        let [retries, rejections, overloads, expirations] = first(run(29));
+        let [commits, records, records_per_commit_max] = first(run(33));
+        let [syncs, sync_ns_sum, sync_ns_max] = first(run(36));
+        Self {
+            accepting_writes: accepting != 0,
+            halt: halt_of(halt_number, halt_errno),
+            queue_len: narrow(queue_len),
+            queue_capacity: narrow(queue_capacity),
+            last_lsn: Lsn(last_lsn),
+            last_slot: Slot(last_slot),
+            logical_slot_lag,
+            expiration_backlog,
+            resources: table(9),
+            reservations: table(13),
+            operations: table(17),
+            log_bytes,
+            log_bytes_since_checkpoint,
+            snapshot_lsn: Lsn(snapshot_lsn),
+            checkpoints,
+            checkpoint_failures,
+            checkpoint_ns_last,
+            checkpoint_stall_ns_last,
+            checkpoint_stall_ns_max,
+            commands_by_kind: first(run(COMMANDS_WORD)),
+            outcomes_by_code: first(run(OUTCOMES_WORD)),
+            retries,
+            rejections,
+            overloads,
+            expirations,
+            commits,
+            records,
+            records_per_commit_max,
+            syncs,
+            sync_ns_sum,
+            sync_ns_max,
+            sync_histogram: first(run(SYNCS_WORD)),
+            recovery: RecoveryReport::default(),
+        }
+    }
+}
+
+/// The next words, as many as asked for.
+fn first<const COUNT: usize>(mut words: impl Iterator<Item = u64>) -> [u64; COUNT] {
+    core::array::from_fn(|_| words.next().expect("the table above has as many words"))
+}
+
+fn halt_of(number: u64, errno: u64) -> Option<HaltReason> {
+    match number {
+        0 => None,
+        1 => Some(HaltReason::Storage(IoError {
+            operation: "write or sync",
+            file: FileName::Wal,
+            offset: 0,
+            os_errno: i32::try_from(errno).unwrap_or(i32::MAX),
+        })),
+        3 => Some(HaltReason::Requested),
+        // A reason of a later version is some internal one to this.
+        _ => Some(HaltReason::Panic),
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Script {
     pub(crate) create_errno: i32,
     /// Renames fail with this errno.
     pub(crate) rename_errno: i32,
+    /// Writes to the page for observers fail with this errno.
+    pub(crate) page_errno: i32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -77,6 +79,11 @@ impl Disk {
 
     pub(crate) fn is_locked(&self) -> bool {
         self.0.is_locked.load(Ordering::Acquire)
+    }
+
+    /// Whether there is such a file.
+    pub(crate) fn has(&self, name: FileName) -> bool {
+        self.0.files.lock().unwrap().contains_key(&name.to_string())
     }
 
     /// The log's bytes.
@@ -176,6 +183,9 @@ impl Storage for Disk {
         let offset = usize::try_from(offset).unwrap();
         let end = offset + bytes.len();
         let script = self.0.script.lock().unwrap().0;
+        if file.name == FileName::Health {
+            failed(script.page_errno, "write", file.name)?;
+        }
         if file.name == FileName::Wal || file.name == FileName::WalTemporary {
             failed(script.write_errno, "write", file.name)?;
             if end > contents.len() {
