@@ -1,7 +1,7 @@
 """The commands of a database: one method each, one commit each.
 
 Every method packs its message into the thread's scratch, makes one native call (without the GIL)
-and unpacks the answer. Concurrent calls from several threads share a commit, one write and one sync.
+and unpacks the answer. Calls from several threads at once share a commit: one write, one sync.
 
 What holds for all of them:
 

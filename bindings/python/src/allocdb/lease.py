@@ -7,8 +7,8 @@ hold thousands), and a timer in native code, which would have to call back into 
 
 The database decides whether a lease lives: an extend that is committed before the expiry wins, also
 after the deadline (R56). So ``lost`` is set when the database says so, or when nobody can renew it
-any more; and it reads true while the last acknowledged deadline has passed on this machine's monotonic
-clock, because then another holder is possible.
+any more; and it reads true while the last acknowledged deadline has passed on this machine's
+monotonic clock, because then another holder is possible.
 """
 
 from __future__ import annotations
