@@ -36,10 +36,13 @@ type shared struct {
 		once   sync.Once
 		status Status
 	}
-	slotMS       uint64
-	windowSlots  uint64
-	bundleLenMax uint32
-	hostClock    bool
+	slotMS        uint64
+	windowSlots   uint64
+	bundleLenMax  uint32
+	hostClock     bool
+	autoExpireOff bool
+	// timer is realTimer, but in tests.
+	timer func(time.Duration) (elapsed <-chan time.Time, stop func())
 	// The last operation id that was made is base + made.
 	baseHi, baseLo uint64
 	made           atomic.Uint64
@@ -59,7 +62,8 @@ func Open(dir string, options Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{shared: &shared{lib: h, hostClock: options.Clock == ClockHost}}
+	db := &DB{shared: &shared{lib: h, hostClock: options.Clock == ClockHost,
+		autoExpireOff: options.AutoExpireOff, timer: realTimer}}
 	c, err := db.configuration("open")
 	if err != nil {
 		h.close()
