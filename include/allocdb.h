@@ -735,7 +735,9 @@ typedef void (*allocdb_log_function)(void *context,
  * allocdb_options_init, or with `allocdb_options options = {.struct_size = sizeof options};`.
  *
  * The first group is stored with the data when the database is created. When one is reopened, 0
- * means "as stored", and another value than the stored one is ALLOCDB_E_CONFIG_MISMATCH. The
+ * means "as stored", and another value than the stored one is ALLOCDB_E_CONFIG_MISMATCH; but what
+ * is marked "may grow" may be greater, and is then stored: the tables grow before allocdb_open
+ * returns, and every id, result and order stays as it was. A read-only handle grows nothing. The
  * second group is of this opening alone.
  */
 typedef struct allocdb_options {
@@ -776,16 +778,17 @@ typedef struct allocdb_options {
      */
     uint64_t history_window_slots;
     /**
-     * STORED. Capacity of the resource table; 1 to 2^28. Default 65,536.
+     * STORED, may grow. Capacity of the resource table; 1 to 2^28. Default 65,536.
      */
     uint32_t max_resources;
     /**
-     * STORED. Capacity for reservations, live and remembered; 1 to 2^28. Default 262,144.
+     * STORED, may grow. Capacity for reservations, live and remembered; 1 to 2^28. Default
+     * 262,144.
      */
     uint32_t max_reservations;
     /**
-     * STORED. Capacity for remembered operations; 1 to 2^28. Default 524,288: 10,000 commands a
-     * second over a window of 30 seconds, and then some.
+     * STORED, may grow. Capacity for remembered operations; 1 to 2^28. Default 524,288: 10,000
+     * commands a second over a window of 30 seconds, and then some.
      */
     uint32_t max_operations;
     /**
@@ -793,8 +796,8 @@ typedef struct allocdb_options {
      */
     uint32_t max_bundle_len;
     /**
-     * STORED. Most reservations with one deadline; 1 to max_reservations. Default
-     * max_reservations.
+     * STORED, may grow. Most reservations with one deadline; 1 to max_reservations. Default
+     * max_reservations; when that grows, this one stays as stored unless it is given too.
      */
     uint32_t max_expiration_bucket_len;
     /**
@@ -1411,7 +1414,8 @@ void allocdb_options_init(struct allocdb_options *options,
  * allocated: tables, buffers, everything that grows after allocdb_open is called.
  *
  * A pure function of the options; nothing is opened. For a database that is there, pass its own
- * capacities (allocdb_configuration shows them).
+ * capacities (allocdb_configuration shows them); for one that is to grow, the greater ones: the
+ * old tables are freed before the new ones are made, so the growth itself needs no more than that.
  *
  * @param options Input; NULL: all defaults.
  * @param bytes   Output; not NULL. 0 on failure.
@@ -1448,7 +1452,12 @@ allocdb_status allocdb_memory_bound(const struct allocdb_options *options,
  *         ALLOCDB_E_UNSUPPORTED_FS; ALLOCDB_E_EXISTS; ALLOCDB_E_STORAGE_FULL;
  *         ALLOCDB_E_STORAGE_FAILURE; ALLOCDB_E_PANIC.
  *
- * On failure an existing database is as it was.
+ * Greater capacities than the stored ones grow the tables: after the recovery, a snapshot and a
+ * new log are written, for which the disk must have room beside the old ones
+ * (ALLOCDB_E_STORAGE_FULL).
+ *
+ * On failure an existing database is as it was; or, where a growth failed at the very end, as it
+ * was to become.
  *
  * Threads: any number may open at once. Forks: a child opens its own handles. Callbacks: not from
  * the log callback, which may itself be called during this call. Since 0.1.0.

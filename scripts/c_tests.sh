@@ -257,7 +257,7 @@ main() {
         if command -v valgrind >/dev/null; then
             check "valgrind finds nothing" valgrind_is_silent
         fi
-        test_programs calls names misuse rejection files threads crash allocation memory
+        test_programs calls names misuse rejection files growth threads crash allocation memory
     fi
     say "$PASSED passed, $FAILED failed"
     [ "$FAILED" = 0 ]

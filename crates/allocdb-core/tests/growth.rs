@@ -1,10 +1,10 @@
 //! Growth of capacities, and the move into another database, by way of a snapshot that says so.
 //!
-//! A history is drawn against a state of small tables. Somewhere in it the state is written as that
-//! of larger ones, and read back. What it then holds is the same, byte for byte, but for the header;
-//! from there on it answers as the small one would have, until a bound of the small one is met; and
-//! its own history is one by whatever way it is reached (R85). The canary grows the way that is
-//! forbidden: it runs the old commands again on larger tables.
+//! A history is drawn against a state of small tables. Somewhere in it the state is written as
+//! that of larger ones, and read back. What it then holds is the same, byte for byte, but for the
+//! header; from there on it answers as the small one would have, until a bound of the small one is
+//! met; and its own history is one by whatever way it is reached (R85). The canary grows the way
+//! that is forbidden: it runs the old commands again on larger tables.
 
 mod common;
 
@@ -19,7 +19,7 @@ use proptest::test_runner::TestCaseError;
 const HISTORIES: u32 = 400;
 const HISTORY_LEN: usize = 1_500;
 const HEADER_BYTES: usize = 512;
-/// Its magic and the file's length come before it, the checksum of the whole behind.
+/// Which holds the checksum of the whole.
 const TRAILER_BYTES: usize = 24;
 
 /// What all histories did together.

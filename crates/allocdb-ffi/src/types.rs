@@ -75,7 +75,9 @@ pub type allocdb_log_function = Option<
 /// allocdb_options_init, or with `allocdb_options options = {.struct_size = sizeof options};`.
 ///
 /// The first group is stored with the data when the database is created. When one is reopened, 0
-/// means "as stored", and another value than the stored one is ALLOCDB_E_CONFIG_MISMATCH. The
+/// means "as stored", and another value than the stored one is ALLOCDB_E_CONFIG_MISMATCH; but what
+/// is marked "may grow" may be greater, and is then stored: the tables grow before allocdb_open
+/// returns, and every id, result and order stays as it was. A read-only handle grows nothing. The
 /// second group is of this opening alone.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -99,17 +101,18 @@ pub struct allocdb_options {
     pub operation_window_slots: u64,
     /// STORED. How long an ended reservation stays readable, in slots; 1 to 2^40. Default 300.
     pub history_window_slots: u64,
-    /// STORED. Capacity of the resource table; 1 to 2^28. Default 65,536.
+    /// STORED, may grow. Capacity of the resource table; 1 to 2^28. Default 65,536.
     pub max_resources: u32,
-    /// STORED. Capacity for reservations, live and remembered; 1 to 2^28. Default 262,144.
+    /// STORED, may grow. Capacity for reservations, live and remembered; 1 to 2^28. Default
+    /// 262,144.
     pub max_reservations: u32,
-    /// STORED. Capacity for remembered operations; 1 to 2^28. Default 524,288: 10,000 commands a
-    /// second over a window of 30 seconds, and then some.
+    /// STORED, may grow. Capacity for remembered operations; 1 to 2^28. Default 524,288: 10,000
+    /// commands a second over a window of 30 seconds, and then some.
     pub max_operations: u32,
     /// STORED. Most resources in one reservation; 1 to 1,024. Default 64.
     pub max_bundle_len: u32,
-    /// STORED. Most reservations with one deadline; 1 to max_reservations. Default
-    /// max_reservations.
+    /// STORED, may grow. Most reservations with one deadline; 1 to max_reservations. Default
+    /// max_reservations; when that grows, this one stays as stored unless it is given too.
     pub max_expiration_bucket_len: u32,
     /// STORED. Most reservations that one expiry ends; 1 to 2^28. Default 1,024.
     pub max_expirations_per_tick: u32,

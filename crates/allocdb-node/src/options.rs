@@ -194,8 +194,8 @@ impl Options {
         Ok(config)
     }
 
-    /// R92: the first stored option that an existing database cannot take: its name, what was given,
-    /// what is stored. A greater capacity is none ([`Options::config_for_opening`]).
+    /// R92: the first stored option that an existing database cannot take: its name, what was
+    /// given, what is stored. A greater capacity is none ([`Options::config_for_opening`]).
     #[must_use]
     pub fn mismatch(&self, stored: &Config) -> Option<(&'static str, u128, u128)> {
         let obstacle = stored.growth_obstacle(&self.wanted(stored));

@@ -1,17 +1,17 @@
 //! Opening a database: from the files to a state that may be answered from.
 //!
 //! Lock → the log's header → the newest usable snapshot → scan and replay through the same `apply`
-//! as live execution → make it durable → grow the tables where that is asked for → remove temporary
-//! files → report. Until the last judgement
-//! has fallen, nothing but the lock file's text is written, so a refusal leaves the evidence as it
-//! was.
+//! as live execution → make it durable → grow the tables where that is asked for → remove
+//! temporary files → report. Until the last judgement has fallen, nothing but the lock file's text
+//! is written, so a refusal leaves the evidence as it was.
 //!
 //! - A fresh database is made only where nothing says that there was one: no log, no snapshot, no
 //!   id in the lock file; nor any file that is not ours.
 //! - A snapshot is used if it is whole, of this database and configuration, at a frame's end
 //!   between `begins_after` and the log's end, and the log's marker for it, if there is one, has
-//!   its checksum. One of greater capacities is a growth that was interrupted: it is used if no
-//!   command follows it, whatever the marker says, and the growth is finished. Damaged ones count by their *names*: no log ends before a snapshot's name.
+//!   its checksum. Damaged ones count by their *names*: no log ends before a snapshot's name.
+//! - A snapshot of greater capacities than the log's header is a growth that was interrupted. It
+//!   is used if no command follows it, whatever the marker says, and the growth is finished.
 //! - **Make it durable** (R88). What was read may be pages that never reached the disk: after a
 //!   failed sync the kernel calls them clean. So every frame that nothing proves durable is written
 //!   again, with the same bytes, zeros go over everything behind, and both are synced before the
@@ -262,18 +262,7 @@ fn recover<S: Storage>(
     let Found {
         state, end, anchor, ..
     } = found;
-    let tail = Tail {
-        begins_after: header.begins_after,
-        chain_start: header.chain_start,
-        end_offset: end.end_offset,
-        file_bytes: end.file_bytes,
-        last_lsn: end.last_lsn,
-        last_slot: end.last_slot,
-        durable_lsn: end.durable_lsn,
-        chain: end.chain,
-        is_sealed: end.is_sealed,
-        checkpoint_offset: anchor.map_or(HEADER, |anchor| anchor.offset),
-    };
+    let tail = tail(&header, &end, anchor);
     let files = (storage, lock, file);
     let step = settings.wal_prealloc_bytes;
     let recovered = Recovered {
@@ -286,6 +275,22 @@ fn recover<S: Storage>(
         Ok(recovered)
     } else {
         growth::run(recovered, config)
+    }
+}
+
+/// The log as it lies, for whoever writes on.
+fn tail(header: &LogHeader, end: &LogEnd, anchor: Option<Anchor>) -> Tail {
+    Tail {
+        begins_after: header.begins_after,
+        chain_start: header.chain_start,
+        end_offset: end.end_offset,
+        file_bytes: end.file_bytes,
+        last_lsn: end.last_lsn,
+        last_slot: end.last_slot,
+        durable_lsn: end.durable_lsn,
+        chain: end.chain,
+        is_sealed: end.is_sealed,
+        checkpoint_offset: anchor.map_or(HEADER, |anchor| anchor.offset),
     }
 }
 

@@ -119,9 +119,10 @@ impl Overrides {
             database_id: self.config.database_id,
             ..state.config
         };
+        let is_raised = state.last_lsn < self.last_lsn && self.last_lsn <= Lsn::MAX;
         self.config.validate().is_ok()
             && renamed.growth_obstacle(&self.config).is_none()
-            && (state.last_lsn..=Lsn::MAX).contains(&self.last_lsn)
+            && (is_raised || self.last_lsn == state.last_lsn)
     }
 }
 

@@ -43,7 +43,8 @@ pub unsafe extern "C" fn allocdb_options_init(options: *mut allocdb_options, siz
 /// allocated: tables, buffers, everything that grows after allocdb_open is called.
 ///
 /// A pure function of the options; nothing is opened. For a database that is there, pass its own
-/// capacities (allocdb_configuration shows them).
+/// capacities (allocdb_configuration shows them); for one that is to grow, the greater ones: the
+/// old tables are freed before the new ones are made, so the growth itself needs no more than that.
 ///
 /// @param options Input; NULL: all defaults.
 /// @param bytes   Output; not NULL. 0 on failure.
@@ -103,7 +104,12 @@ pub unsafe extern "C" fn allocdb_memory_bound(
 ///         ALLOCDB_E_UNSUPPORTED_FS; ALLOCDB_E_EXISTS; ALLOCDB_E_STORAGE_FULL;
 ///         ALLOCDB_E_STORAGE_FAILURE; ALLOCDB_E_PANIC.
 ///
-/// On failure an existing database is as it was.
+/// Greater capacities than the stored ones grow the tables: after the recovery, a snapshot and a
+/// new log are written, for which the disk must have room beside the old ones
+/// (ALLOCDB_E_STORAGE_FULL).
+///
+/// On failure an existing database is as it was; or, where a growth failed at the very end, as it
+/// was to become.
 ///
 /// Threads: any number may open at once. Forks: a child opens its own handles. Callbacks: not from
 /// the log callback, which may itself be called during this call. Since 0.1.0.

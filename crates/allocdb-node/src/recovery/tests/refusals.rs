@@ -201,6 +201,18 @@ fn another_configuration_is_refused_by_the_name_of_the_field() {
             error => panic!("{expected}: {error}"),
         }
     }
+    // R92: zero means as stored.
+    let stored = Options {
+        wal_prealloc_bytes: 4_096,
+        ..Options::default()
+    };
+    let database = Database::open(&disk, &stored).expect("all as stored");
+    assert_eq!(database.wal.config().max_resources, 16);
+}
+
+#[test]
+fn a_capacity_that_is_given_smaller_or_out_of_bounds_is_refused() {
+    let (disk, base) = (disk_with(2), options());
     // What may grow is refused for being smaller, and says so.
     let smaller = Options {
         max_operations: 63,
@@ -231,13 +243,6 @@ fn another_configuration_is_refused_by_the_name_of_the_field() {
             error => panic!("{field}: {error}"),
         }
     }
-    // R92: zero means as stored.
-    let stored = Options {
-        wal_prealloc_bytes: 4_096,
-        ..Options::default()
-    };
-    let database = Database::open(&disk, &stored).expect("all as stored");
-    assert_eq!(database.wal.config().max_resources, 16);
 }
 
 #[test]
