@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Tests the staged tree from C: as a program that links libAllocDB sees it.
+# Tests the staged tree from C and C++: as a program that links libAllocDB sees it.
 #
 # usage: scripts/c_tests.sh [--help] [NAME...]
 #
-#   NAME   run only these programs of bindings/c/tests, such as "calls" or "files"
+#   NAME   run only these programs of bindings/c/tests, such as "calls" (C) or "commands" (C++)
 #
 # The header compiles alone and twice, as C99 and as C++17, pedantic and without a warning, under
 # every compiler that is there; offsets, sizes, numbers and symbols are those of the frozen lists in
 # crates/allocdb-ffi/abi; the test programs run; one of them also links the static archive, beside
 # another Rust library, and runs under valgrind where that is installed; a consumer is built the way
-# the documentation says. Needs the tree of scripts/stage.sh. The last line is the sum.
+# the documentation says. The same for allocdb.hpp as C++17 and C++20, with and without exceptions, and
+# its programs once more under the sanitizers. Needs the tree of scripts/stage.sh. The last line is the sum.
 
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -34,6 +35,8 @@ export PKG_CONFIG_PATH=$STAGE/lib/pkgconfig
 # pkg-config answers words for a shell, with their blanks escaped.
 eval "FLAGS=($(pkg-config --cflags --libs allocdb))"
 CC=${CC:-cc}
+CXX=${CXX:-c++}
+CXX_WARNINGS=("${WARNINGS[@]}" -Wshadow -Wconversion)
 
 # check NAME COMMAND...: one test that passes if the command does.
 check() {
@@ -81,6 +84,47 @@ test_header() {
             check "the header is C++17 under $compiler" header_compiles "$compiler" c++17 cpp
         fi
     done
+}
+
+cpp_header_compiles() { # COMPILER STANDARD FLAG...
+    local compiler=$1 standard=$2
+    shift 2
+    printf '#include "allocdb.hpp"\n#include "allocdb.hpp"\n#include "allocdb.h"\n' >"$WORK/twice.cpp"
+    "$compiler" -std="$standard" "${CXX_WARNINGS[@]}" "$@" -I"$STAGE/include" -fsyntax-only \
+        "$WORK/twice.cpp"
+}
+
+# Two translation units of one program, with inline functions of the header in both.
+cpp_header_links_twice() {
+    printf '#include <allocdb.hpp>\nint one() { return allocdb::database().is_open(); }\n' \
+        >"$WORK/one.cpp"
+    printf '#include <allocdb.hpp>\nint one();\nint main() {%s}\n' \
+        ' return one() + allocdb::database().is_open(); ' >"$WORK/two.cpp"
+    "$CXX" -std=c++17 "${CXX_WARNINGS[@]}" -o "$WORK/units" "$WORK/one.cpp" "$WORK/two.cpp" \
+        "${FLAGS[@]}" -Wl,-rpath,"$STAGE/lib"
+    "$WORK/units"
+}
+
+# The C header first is refused, with words.
+c_header_first_is_refused() {
+    printf '#include "allocdb.h"\n#include "allocdb.hpp"\n' >"$WORK/first.cpp"
+    ! "$CXX" -std=c++17 -I"$STAGE/include" -fsyntax-only "$WORK/first.cpp" 2>"$WORK/said"
+    grep -q 'include allocdb.hpp before allocdb.h' "$WORK/said"
+}
+
+test_cpp_header() {
+    local compiler standard
+    for compiler in g++ clang++; do
+        command -v "$compiler" >/dev/null || continue
+        for standard in c++17 c++20; do
+            check "allocdb.hpp is $standard under $compiler" \
+                cpp_header_compiles "$compiler" "$standard" -O2
+            check "allocdb.hpp is $standard under $compiler without exceptions" \
+                cpp_header_compiles "$compiler" "$standard" -fno-exceptions -fno-rtti
+        done
+    done
+    check "allocdb.hpp links in two translation units" cpp_header_links_twice
+    check "allocdb.h before allocdb.hpp is refused with words" c_header_first_is_refused
 }
 
 # ---- the frozen lists ----
@@ -161,19 +205,32 @@ compile() {
         "${FLAGS[@]}" -pthread -Wl,-rpath,"$STAGE/lib"
 }
 
-run_program() { # NAME
-    local status=0 counts
-    if ! compile "$WORK/$1" "$TESTS/$1_test.c" >"$WORK/log" 2>&1; then
+# compile_cpp OUT SOURCE FLAG...: the same for C++, by $CXX or what a flag after the source says.
+compile_cpp() {
+    local out=$1 source=$2
+    shift 2
+    "$CXX" -g -O1 "${CXX_WARNINGS[@]}" -o "$out" "$source" "$@" \
+        -DALLOCDB_VECTORS="\"$ROOT/crates/allocdb-node/vectors\"" \
+        "${FLAGS[@]}" -pthread -Wl,-rpath,"$STAGE/lib"
+}
+
+run_program() { # NAME [FLAG...]: a C program, or a C++ one with these flags
+    local status=0 counts name=$1 compiler=compile source=$TESTS/$1_test.c
+    shift
+    if [ -e "$TESTS/${name}_test.cpp" ]; then
+        compiler=compile_cpp source=$TESTS/${name}_test.cpp
+    fi
+    if ! "$compiler" "$WORK/$name" "$source" "$@" >"$WORK/log" 2>&1; then
         FAILED=$((FAILED + 1))
-        say "FAILED $1_test.c does not compile"
+        say "FAILED $(basename "$source") does not compile ($*)"
         cat "$WORK/log"
         return
     fi
-    say "$1_test"
-    timeout 300 "$WORK/$1" 2>&1 | tee "$WORK/log" | sed '/ passed, .* failed$/d' || status=$?
+    say "${name}_test${*:+ ($CXX $*)}"
+    timeout 300 "$WORK/$name" 2>&1 | tee "$WORK/log" | sed '/ passed, .* failed$/d' || status=$?
     counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$WORK/log" | tail -n 1)
     # A program that ends without its count has crashed.
-    [ -n "$counts" ] || { counts="0 1"; say "FAILED $1_test crashed ($status)"; }
+    [ -n "$counts" ] || { counts="0 1"; say "FAILED ${name}_test crashed ($status)"; }
     PASSED=$((PASSED + ${counts% *}))
     FAILED=$((FAILED + ${counts#* }))
 }
@@ -181,6 +238,29 @@ run_program() { # NAME
 test_programs() {
     local name
     for name in "$@"; do run_program "$name"; done
+}
+
+# Whether programs can be built with these flags, and run: a compiler may come without its run times.
+can_run() { # FLAG...
+    printf 'int main() { return 0; }\n' >"$WORK/trial.cpp"
+    "$CXX" "$@" -o "$WORK/trial" "$WORK/trial.cpp" >/dev/null 2>&1 && "$WORK/trial" >/dev/null 2>&1
+}
+
+test_cpp_programs() {
+    local name sanitizers=(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+    for name in commands values failures lifetime hotpath; do run_program "$name" -std=c++17; done
+    for name in commands values failures; do run_program "$name" -std=c++17 -fno-exceptions; done
+    if can_run "${sanitizers[@]}"; then
+        for name in commands values failures lifetime; do
+            run_program "$name" -std=c++20 "${sanitizers[@]}"
+        done
+    fi
+    # The other compiler, where there is one.
+    if command -v clang++ >/dev/null && CXX=clang++ can_run -std=c++20; then
+        for name in commands values failures lifetime hotpath; do
+            CXX=clang++ run_program "$name" -std=c++20
+        done
+    fi
 }
 
 # ---- static, beside another Rust library ----
@@ -240,10 +320,25 @@ consumer_builds() {
     [ "$(LD_LIBRARY_PATH=$STAGE/lib ./a.out)" = "taken" ]
 }
 
-valgrind_is_silent() {
-    compile "$WORK/valgrind_calls" "$TESTS/calls_test.c"
+cpp_consumer_builds() {
+    mkdir -p "$WORK/cpp_consumer"
+    sed -n '/^ \*     #include <allocdb.hpp>/,/^ \*     }$/s/^ \*     \?//p' \
+        "$STAGE/include/allocdb.hpp" >"$WORK/cpp_consumer/venue.cpp"
+    [ "$(wc -l <"$WORK/cpp_consumer/venue.cpp")" -gt 12 ] || return 1
+    cd "$WORK/cpp_consumer"
+    "$CXX" -std=c++17 "${CXX_WARNINGS[@]}" venue.cpp "${FLAGS[@]}"
+    [ "$(LD_LIBRARY_PATH=$STAGE/lib ./a.out)" = "yours for a minute" ]
+    [ "$(LD_LIBRARY_PATH=$STAGE/lib ./a.out)" = "taken" ]
+}
+
+valgrind_is_silent() { # C|C++
+    if [ "$1" = C ]; then
+        compile "$WORK/valgrind" "$TESTS/calls_test.c"
+    else
+        compile_cpp "$WORK/valgrind" "$TESTS/commands_test.cpp" -std=c++17
+    fi
     valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
-        "$WORK/valgrind_calls"
+        "$WORK/valgrind"
 }
 
 main() {
@@ -251,13 +346,17 @@ main() {
         test_programs "$@"
     else
         test_header
+        test_cpp_header
         test_lists
         check "the archive links beside another Rust library" static_beside_rust
         check "the header's own example builds and runs" consumer_builds
+        check "allocdb.hpp's own example builds and runs" cpp_consumer_builds
         if command -v valgrind >/dev/null; then
-            check "valgrind finds nothing" valgrind_is_silent
+            check "valgrind finds nothing" valgrind_is_silent C
+            check "valgrind finds nothing in C++" valgrind_is_silent C++
         fi
         test_programs calls names misuse rejection files growth threads crash allocation memory
+        test_cpp_programs
     fi
     say "$PASSED passed, $FAILED failed"
     [ "$FAILED" = 0 ]

@@ -217,6 +217,13 @@ class span
     T *data_ = nullptr;
     std::size_t size_ = 0;
 
+    // Apart, because compilers warn of a list's pointer that is kept; here it is meant.
+    static constexpr const std::remove_cv_t<T> *
+    begin_of(const std::initializer_list<std::remove_cv_t<T>> &list) noexcept
+    {
+        return list.begin();
+    }
+
   public:
     using value_type = std::remove_cv_t<T>;
 
@@ -233,7 +240,7 @@ class span
     /// Only for a span of const, and only as an argument: the list dies with the full expression.
     template <class U = T, class = std::enable_if_t<std::is_const_v<U>>>
     constexpr span(std::initializer_list<value_type> list) noexcept
-        : data_(list.size() != 0 ? &*list.begin() : nullptr), size_(list.size()) {}
+        : data_(begin_of(list)), size_(list.size()) {}
 
     constexpr T *data() const noexcept { return data_; }
     constexpr std::size_t size() const noexcept { return size_; }
@@ -698,8 +705,9 @@ struct recovery_report : allocdb_recovery_report {
 
 /// The answer to one command (R23).
 struct outcome {
-    /// ok: committed. Otherwise, in a batch alone: state rejected this command, nothing happened.
-    allocdb::status status = allocdb::status::ok;
+    /// ok: committed. Otherwise the rest says nothing: the call failed with this status, or state
+    /// rejected this one command of a batch. Before any answer: invalid.
+    allocdb::status status = allocdb::status::invalid;
     /// How it was decided.
     result_code code = result_code::done;
     /// The log position at which it was first applied: what a later read can be fenced with.
@@ -857,8 +865,9 @@ struct handle {
         if (is_missing(answer.error()))
             return answer;
         const operation used = named(given, slot);
-        (void)!call(allocdb_operation{used.id, used.valid_until_slot}, &raw,
-                    answer.error().native());
+        // A failed call's outcome is zero, and would read as done.
+        raw.status = call(allocdb_operation{used.id, used.valid_until_slot}, &raw,
+                          answer.error().native());
         *answer = outcome(raw, used);
         answer.error().operation_set(used);
         return answer;
@@ -885,7 +894,7 @@ class reservation
             return !granted();
         char message[128];
         std::snprintf(message, sizeof message, "the reservation was not granted: %s",
-                      name(outcome_.code));
+                      outcome_.status == status::ok ? name(outcome_.code) : name(outcome_.status));
         answer.error() = failure(status::invalid, message);
         return true;
     }
@@ -945,6 +954,15 @@ class batch
 
     friend class database;
 
+    // A zero outcome would read as done.
+    static allocdb_outcome unanswered(allocdb_status why) noexcept
+    {
+        allocdb_outcome made = {};
+
+        made.status = why;
+        return made;
+    }
+
     std::size_t add(std::uint32_t kind, const id &target, const id &holder,
                     std::uint64_t slot_count, const operation &op)
     {
@@ -957,7 +975,7 @@ class batch
         command.holder_id = holder;
         command.ttl_slots = slot_count;
         commands_.push_back(command);
-        outcomes_.push_back(allocdb_outcome());
+        outcomes_.push_back(unanswered(ALLOCDB_E_INVALID));
         return commands_.size() - 1;
     }
 
@@ -1040,9 +1058,8 @@ class batch
     {
         return {commands_[index].operation_id, commands_[index].valid_until_slot};
     }
-    /// The outcome of command `index`, which must be below size(), of the last submit that
-    /// succeeded: look at its status first, then at its code. Made when asked for; a reference to
-    /// nothing.
+    /// The outcome of command `index`, which must be below size(), of the last submit: look at its
+    /// status first, then at its code. A value, made when asked for.
     outcome operator[](std::size_t index) const noexcept
     {
         return outcome(outcomes_[index], operation_at(index));
@@ -1125,6 +1142,8 @@ class listing
     {
         listing *of_ = nullptr;
 
+        bool is_at_end() const noexcept { return of_->index_ == of_->count_; }
+
       public:
         using iterator_category = std::input_iterator_tag;
         using value_type = Row;
@@ -1142,10 +1161,7 @@ class listing
             return *this;
         }
         void operator++(int) { ++*this; }
-        friend bool operator==(const iterator &at, sentinel) noexcept
-        {
-            return at.of_->index_ == at.of_->count_;
-        }
+        friend bool operator==(const iterator &at, sentinel) noexcept { return at.is_at_end(); }
         friend bool operator!=(const iterator &at, sentinel end) noexcept { return !(at == end); }
         friend bool operator==(sentinel end, const iterator &at) noexcept { return at == end; }
         friend bool operator!=(sentinel end, const iterator &at) noexcept { return !(at == end); }
@@ -1415,9 +1431,13 @@ class database
             command.ids = command.id_count != 0 ? ids : nullptr;
             ids += command.id_count;
         }
-        (void)!allocdb_submit(handle_.native, slot, commands.commands_.data(),
-                              commands.commands_.size(), commands.outcomes_.data(),
-                              answer.error().native());
+        const allocdb_status told =
+            allocdb_submit(handle_.native, slot, commands.commands_.data(),
+                           commands.commands_.size(), commands.outcomes_.data(),
+                           answer.error().native());
+        if (told != ALLOCDB_OK)
+            for (allocdb_outcome &each : commands.outcomes_)
+                each = allocdb::batch::unanswered(told);
         return answer;
     }
 
@@ -1519,6 +1539,7 @@ class database
     {
         outcome from;
 
+        from.status = status::ok;
         from.reservation_id = reservation_id;
         return reservation(handle_, from, holder);
     }
@@ -1669,7 +1690,7 @@ class database
         result<reservation> answer;
 
         answer.error() = from.error();
-        *answer = reservation(from ? handle_ : detail::handle(), *from, holder);
+        *answer = reservation(handle_, *from, holder);
         return answer;
     }
 };
