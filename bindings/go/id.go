@@ -15,7 +15,6 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -81,16 +80,15 @@ func MustNameID(name string) ID {
 // name of 1 to 15 bytes. A longer text is [ErrInvalid]: hashing what may be a mistyped UUID would
 // make a new id of it. Hash a long name with [NameID].
 func ParseID(text string) (ID, error) {
-	if id, ok := parseUUID(text); ok {
-		return id, nil
+	if len(text) == uuidBytes {
+		return parseUUID(text)
 	}
-	if err := checkName(text); err != nil {
+	if len(text) == 0 || len(text) > PackedNameBytesMax {
+		return ID{}, invalid("id", "text is %d bytes, must be 1 to %d (a name) or %d (a UUID)",
+			len(text), PackedNameBytesMax, uuidBytes)
+	}
+	if err := checkText("text", text); err != nil {
 		return ID{}, err
-	}
-	if len(text) > PackedNameBytesMax {
-		return ID{}, invalid("parse id",
-			"text is %d bytes, must be a UUID (36 characters) or a name of 1 to %d bytes",
-			len(text), PackedNameBytesMax)
 	}
 	return packName(text), nil
 }
@@ -142,19 +140,28 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// checkName refuses what is no name (R103).
+// checkName refuses what is no name (R103), in the words of the library.
 func checkName(name string) error {
-	switch {
-	case len(name) == 0:
-		return invalid("name", "name has 0 bytes, must have 1 to %d", NameBytesMax)
-	case len(name) > NameBytesMax:
-		return invalid("name", "name has %d bytes, must have 1 to %d", len(name), NameBytesMax)
+	if len(name) == 0 || len(name) > NameBytesMax {
+		return invalid("id", "name is %d bytes, must be 1 to %d", len(name), NameBytesMax)
 	}
-	if at := strings.IndexByte(name, 0); at >= 0 {
-		return invalid("name", "name has a NUL at byte %d, must have none", at)
+	if err := checkText("name", name); err != nil {
+		return err
 	}
-	if !utf8.ValidString(name) {
-		return invalid("name", "name is not UTF-8: %q", fmt.Sprintf("%.40s", name))
+	return nil
+}
+
+// checkText refuses what no name may hold.
+func checkText(field, text string) *Error {
+	if at := strings.IndexByte(text, 0); at >= 0 {
+		return invalid("id", "%s has a NUL at byte %d, must have none", field, at)
+	}
+	for at := 0; at < len(text); {
+		_, size := utf8.DecodeRuneInString(text[at:])
+		if size == 1 && text[at] >= utf8.RuneSelf {
+			return invalid("id", "%s has 0x%02x at byte %d, must be UTF-8", field, text[at], at)
+		}
+		at += size
 	}
 	return nil
 }
@@ -205,14 +212,39 @@ func hashName(name string) ID {
 	return id
 }
 
+// uuidBytes is the length of a UUID as text.
+const uuidBytes = 36
+
 // parseUUID reads 8-4-4-4-12 hexadecimal digits of either case.
-func parseUUID(text string) (id ID, ok bool) {
-	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
-		return ID{}, false
+func parseUUID(text string) (id ID, err error) {
+	digits := 0
+	for at := range len(text) {
+		if at == 8 || at == 13 || at == 18 || at == 23 {
+			if text[at] != '-' {
+				return ID{}, invalid("id", "text has 0x%02x at byte %d, where a UUID has a hyphen",
+					text[at], at)
+			}
+			continue
+		}
+		value, ok := hexadecimal(text[at])
+		if !ok {
+			return ID{}, invalid("id", "text has 0x%02x at byte %d, where a UUID has a "+
+				"hexadecimal digit", text[at], at)
+		}
+		id[digits/2] = id[digits/2]<<4 | value
+		digits++
 	}
-	digits := text[:8] + text[9:13] + text[14:18] + text[19:23] + text[24:]
-	if _, err := hex.Decode(id[:], []byte(digits)); err != nil {
-		return ID{}, false
+	return id, nil
+}
+
+func hexadecimal(digit byte) (value byte, ok bool) {
+	switch {
+	case digit >= '0' && digit <= '9':
+		return digit - '0', true
+	case digit >= 'a' && digit <= 'f':
+		return digit - 'a' + 10, true
+	case digit >= 'A' && digit <= 'F':
+		return digit - 'A' + 10, true
 	}
-	return id, true
+	return 0, false
 }
