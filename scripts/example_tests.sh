@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles the C examples against the staged tree, runs them, and tries the demo's audit itself.
+# Compiles the C and C++ examples against the staged tree, runs them, and tries the demo's audit itself.
 #
 # usage: scripts/example_tests.sh [--help]
 #
@@ -57,6 +57,24 @@ compile_all() {
     done
 }
 
+compile_cpp_strictly() { # COMPILER STANDARD FILE
+    "$1" -std="$2" -O2 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I"$STAGE/include" \
+        -c "$3" -o "$OUT/object.o"
+}
+
+compile_all_cpp() {
+    local compiler file standard
+    for compiler in g++ clang++; do
+        command -v "$compiler" >/dev/null || continue
+        for file in "$EXAMPLES"/*.cpp; do
+            for standard in c++17 c++20; do
+                try "$compiler compiles $(basename "$file") as $standard" \
+                    compile_cpp_strictly "$compiler" "$standard" "$file"
+            done
+        done
+    done
+}
+
 # The command in the file's own comment, with the staged tree's pkg-config file. Its answer is words for
 # a shell, with their blanks escaped.
 build_ticket_counter() {
@@ -69,6 +87,53 @@ build_ticket_counter() {
 run_ticket_counter() {
     LD_LIBRARY_PATH=$STAGE/lib "$OUT/ticket_counter" "$OUT/tickets.db" | tee "$OUT/tickets.txt"
     [ "$(tail -n 1 "$OUT/tickets.txt")" = "$1 of 100 seats sold" ]
+}
+
+build_lock_service() {
+    local words flags
+    words=$(PKG_CONFIG_PATH=$STAGE/lib/pkgconfig pkg-config --cflags --libs allocdb)
+    eval "flags=($words)"
+    "${CXX:-c++}" -std=c++17 "$EXAMPLES/lock_service.cpp" -o "$OUT/lock_service" "${flags[@]}" -pthread
+}
+
+# lock_service STATUS LINES [CRASH-AT]: runs it, and expects that exit status.
+lock_service() {
+    local status=0 wanted=$1
+    shift
+    LD_LIBRARY_PATH=$STAGE/lib timeout 120 "$OUT/lock_service" "$OUT/locks.db" "$OUT/ledger.txt" "$@" \
+        >"$OUT/locks.txt" 2>&1 || status=$?
+    cat "$OUT/locks.txt"
+    [ "$status" = "$wanted" ] || { say "exit status $status, expected $wanted"; return 1; }
+}
+
+lock_service_dies() {
+    lock_service 137 "$@"
+    [ "$(wc -l <"$OUT/ledger.txt")" = "$2" ] || { say "the ledger does not end at line $2"; return 1; }
+}
+
+lock_service_goes_on() {
+    lock_service 0 "$@"
+    grep -q 'of an earlier life' "$OUT/locks.txt" || { say "no lease was left"; return 1; }
+    grep -q "late write was refused" "$OUT/locks.txt"
+    [ "$(wc -l <"$OUT/ledger.txt")" = "$1" ]
+}
+
+# The check at its end must see what two workers in one lock would do, and a token that falls.
+lock_service_refuses() { # AWK-PROGRAM
+    cp "$OUT/ledger.txt" "$OUT/ledger.sound"
+    awk "$1" "$OUT/ledger.sound" >"$OUT/ledger.txt"
+    lock_service 1 200
+    cp "$OUT/ledger.sound" "$OUT/ledger.txt"
+}
+
+# shellcheck disable=SC2016  # the dollars are awk's
+try_lock_service() {
+    try "the lock service compiles with pkg-config" build_lock_service
+    try "the lock service dies with the lock held" lock_service_dies 120 60
+    try "the lock service goes on, and refuses a late write" lock_service_goes_on 120
+    try "the lock service has nothing left to do" lock_service 0 120
+    try "a number that was written twice is seen" lock_service_refuses '{ print } NR == 50'
+    try "a token that falls is seen" lock_service_refuses 'NR == 50 { $2 = 1 } { print }'
 }
 
 # The README's program, by the README's command.
@@ -131,6 +196,8 @@ main() {
     rm -rf "$OUT"
     mkdir -p "$OUT"
     compile_all
+    compile_all_cpp
+    try_lock_service
     try "the ticket counter compiles with pkg-config" build_ticket_counter
     try "the ticket counter sells all seats" run_ticket_counter 100
     try "the ticket counter started again sells none" run_ticket_counter 0

@@ -8,10 +8,10 @@
 #
 # Steps: setup; the repository's guardrails and their self-test; rustfmt; clippy; all Rust tests with the
 # doc examples, the golden vectors and the header's drift among them; the staged tree; then, two at a
-# time, C and C++ with the examples and a short demo on one side, Go and Python on the other. Each step
-# prints its seconds and its counts; what a failed step said is shown, the rest is in target/test-logs.
-# The last line is the sum: `N passed, N failed`. All steps run even if one fails; the exit status is 0
-# only if all passed.
+# time, C and C++ with the examples, a short demo and the documents on one side, Go and Python on the
+# other. Each step prints its seconds and its counts; what a failed step said is shown, the rest is in
+# target/test-logs. The last line is the sum: `N passed, N failed`. All steps run even if one fails; the
+# exit status is 0 only if all passed.
 
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -72,6 +72,7 @@ show_failure() {
 c_side() {
     step "C and C++ tests" last scripts/c_tests.sh
     step "examples, demo" last scripts/example_tests.sh
+    step "documents" last scripts/doc_tests.sh
 }
 
 bindings_side() {
