@@ -35,12 +35,13 @@ const (
 	KindReclaim Kind = 8
 )
 
+var kindNames = [...]string{"kind 0", "create", "delete", "reserve", "confirm", "extend",
+	"release", "revoke", "reclaim"}
+
 // String gives the kind's name, such as "reserve".
 func (k Kind) String() string {
-	names := [...]string{"kind 0", "create", "delete", "reserve", "confirm", "extend", "release",
-		"revoke", "reclaim"}
-	if int(k) < len(names) {
-		return names[k]
+	if int(k) < len(kindNames) {
+		return kindNames[k]
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
