@@ -12,12 +12,13 @@ use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};
 use allocdb_core::{Config, Lsn, OperationId, Outcome, ReservationId, ResourceId, Slot};
 
+use crate::backup::Backup;
 use crate::batch::Batch;
 use crate::cancellation::CancellationOff;
 use crate::clock::{self, LeapGuard};
 use crate::commit::{Committer, Shared};
 use crate::diagnostics::{Diagnostics, Level};
-use crate::error::{CheckpointError, IoError, OpenError, ReadError, SubmitError};
+use crate::error::{BackupError, CheckpointError, IoError, OpenError, ReadError, SubmitError};
 use crate::gate::Gate;
 use crate::halt::HaltReason;
 use crate::health::{Counters, Health};
@@ -26,7 +27,7 @@ use crate::metrics;
 use crate::options::{Clock, Options, Settings};
 use crate::queue::{Queue, Refusal};
 use crate::recovery::{self, Recovered};
-use crate::report::{CheckpointReport, RecoveryReport, TickResult};
+use crate::report::{BackupReport, CheckpointReport, RecoveryReport, TickResult};
 use crate::storage::Storage;
 use crate::submission::Submission;
 
@@ -180,6 +181,49 @@ impl<S: Storage> Engine<S> {
             Err(SubmitError::Halted { reason }) => Err(CheckpointError::Halted { reason }),
             Err(_) => unreachable!("the queue refuses for two reasons"),
         }
+    }
+
+    /// Copies the database, as it is between two commits, into `target`, a directory that is empty
+    /// (R100 to R102). Commits wait while the copy's snapshot is written, not while it is synced;
+    /// reads never do. Whatever fails, this database goes on, and what was copied does not open.
+    pub fn backup<T: Storage>(&self, target: &T) -> Result<BackupReport, BackupError> {
+        let _call = self.gate.enter().ok_or(BackupError::Closed)?;
+        let made = self.backup_into(target);
+        let diagnostics = &self.shared.diagnostics;
+        match &made {
+            Ok(BackupReport {
+                source_lsn,
+                snapshot_bytes,
+                stall_ns,
+                ..
+            }) => {
+                let (lsn, stall_ms) = (source_lsn.0, stall_ns / 1_000_000);
+                let line = format_args!(
+                    "backup at LSN {lsn}: {snapshot_bytes} bytes, commits held {stall_ms} ms"
+                );
+                diagnostics.log(Level::Info, line);
+            }
+            Err(error) => diagnostics.log(Level::Warning, format_args!("backup: {error}")),
+        }
+        made
+    }
+
+    fn backup_into<T: Storage>(&self, target: &T) -> Result<BackupReport, BackupError> {
+        if let Some(reason) = self.shared.queue.halt_reason() {
+            return Err(BackupError::Halted { reason });
+        }
+        let mut backup = Backup::begin(target)?;
+        let mut taken = Err(BackupError::Panicked);
+        let mut look = |state: &State| taken = backup.take(state);
+        let mut submission = Submission::look(&mut look);
+        let ran = self.run(&mut submission).and(submission.verdict);
+        ran.map_err(|error| match error {
+            SubmitError::Overloaded { capacity } => BackupError::Overloaded { capacity },
+            SubmitError::Halted { reason } => BackupError::Halted { reason },
+            _ => BackupError::Panicked,
+        })?;
+        taken?;
+        backup.finish()
     }
 
     /// Waits for the submission to be carried out; leads where it is this thread's turn.

@@ -7,6 +7,7 @@
 //! system's error is printed as its number, since the standard library's text for it is made on the
 //! heap.
 
+mod backup;
 mod checkpoint;
 mod io;
 mod open;
@@ -15,6 +16,7 @@ mod submit;
 
 use allocdb_core::{ConfigError, Rejection};
 
+pub use backup::BackupError;
 pub use checkpoint::CheckpointError;
 pub use io::{FileName, IoError};
 pub use open::OpenError;

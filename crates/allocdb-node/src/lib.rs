@@ -14,6 +14,7 @@
 //! | [`health_page`], [`metrics`] | the same for other processes, and as text |
 //! | [`diagnostics`] | log lines, bounded and preallocated |
 //! | [`recovery`], [`wal`], [`checkpoint`] | opening and growing, the open log, shortening it |
+//! | [`backup`] | a copy in a directory of its own, while the engine runs |
 //! | `baseline` | a snapshot and an empty log after it: what growth and backup write |
 //! | [`storage`] | the only place that touches a file |
 //! | [`fork`], [`cancellation`] | what the host's processes and threads must not break |
@@ -21,6 +22,7 @@
 //! | [`wire`] | the byte API for other languages: messages over the engine |
 //! | [`error`], [`status`] | what can go wrong, and its number |
 
+pub mod backup;
 mod baseline;
 pub mod batch;
 mod byte_api;
@@ -53,8 +55,10 @@ pub mod wire;
 pub use batch::{Batch, CommandResult};
 pub use diagnostics::{Diagnostics, Level, LogSink};
 pub use engine::Engine;
-pub use error::{CheckpointError, FileName, IoError, OpenError, ReadError, SubmitError};
+pub use error::{
+    BackupError, CheckpointError, FileName, IoError, OpenError, ReadError, SubmitError,
+};
 pub use halt::HaltReason;
 pub use health::Health;
 pub use options::{Clock, OpenMode, Options, Settings, SyncMode};
-pub use report::{CheckpointReport, RecoveryReport, StartKind, TickResult};
+pub use report::{BackupReport, CheckpointReport, RecoveryReport, StartKind, TickResult};

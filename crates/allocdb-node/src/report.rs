@@ -1,4 +1,4 @@
-//! What opening, ticking and checkpointing report: plain figures, copied out.
+//! What opening, ticking, checkpointing and backing up report: plain figures, copied out.
 
 use allocdb_core::{Lsn, Slot};
 
@@ -82,6 +82,25 @@ pub struct CheckpointReport {
     pub log_bytes_before: u64,
     /// Bytes of the log after it.
     pub log_bytes_after: u64,
+    /// How long it took.
+    pub duration_ns: u64,
+    /// How much of that time commits were held.
+    pub stall_ns: u64,
+}
+
+/// What a backup is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BackupReport {
+    /// The original's log position that it has everything up to.
+    pub source_lsn: Lsn,
+    /// The log position that it begins at itself.
+    pub lsn: Lsn,
+    /// The last applied slot, of both.
+    pub slot: Slot,
+    /// Its own `database_id`.
+    pub database_id: u128,
+    /// Bytes of its snapshot.
+    pub snapshot_bytes: u64,
     /// How long it took.
     pub duration_ns: u64,
     /// How much of that time commits were held.

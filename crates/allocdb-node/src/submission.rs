@@ -8,6 +8,8 @@
 
 use allocdb_core::{Command, Rejection, Slot};
 
+use allocdb_core::state::State;
+
 use crate::batch::{Batch, CommandResult};
 use crate::error::{CheckpointError, SubmitError};
 use crate::report::{CheckpointReport, TickResult};
@@ -24,12 +26,18 @@ pub(crate) enum Kind {
     },
     /// A checkpoint.
     Checkpoint,
+    /// A look at the state between two commits.
+    Look,
 }
+
+/// What is to be done with the state while nothing changes it.
+pub(crate) type Look<'a> = dyn FnMut(&State) + Send + 'a;
 
 /// One call's work.
 pub(crate) struct Submission<'a> {
     kind: Kind,
     batch: Option<&'a mut dyn Batch>,
+    look: Option<&'a mut Look<'a>>,
     command_count: u32,
     record_bytes: u32,
     slot: Slot,
@@ -69,10 +77,18 @@ impl<'a> Submission<'a> {
         Self::alone(Kind::Checkpoint, Slot(0))
     }
 
+    /// A look at the state.
+    pub(crate) fn look(look: &'a mut Look<'a>) -> Self {
+        let mut submission = Self::alone(Kind::Look, Slot(0));
+        submission.look = Some(look);
+        submission
+    }
+
     fn alone(kind: Kind, slot: Slot) -> Self {
         Self {
             kind,
             batch: None,
+            look: None,
             command_count: 0,
             record_bytes: 0,
             slot,
@@ -108,6 +124,12 @@ impl<'a> Submission<'a> {
     pub(crate) fn command(&self, index: u32) -> Result<Command<'_>, Rejection> {
         let batch = self.batch.as_ref().expect("only a batch has commands");
         batch.command(index as usize)
+    }
+
+    /// Shows the state to whoever asked.
+    pub(crate) fn show(&mut self, state: &State) {
+        let look = self.look.as_mut().expect("only a look looks");
+        look(state);
     }
 
     /// Answers the command at `index`.

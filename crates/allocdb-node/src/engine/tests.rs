@@ -57,7 +57,12 @@ pub(crate) fn create(id: u128, resource: u128) -> Command<'static> {
     operation(id, Action::CreateResource { resource_id })
 }
 
-fn reserve(id: u128, resources: &[[u8; 16]], holder: u128, ttl_slots: u64) -> Command<'_> {
+pub(crate) fn reserve(
+    id: u128,
+    resources: &[[u8; 16]],
+    holder: u128,
+    ttl_slots: u64,
+) -> Command<'_> {
     operation(
         id,
         Action::Reserve {

@@ -4,7 +4,8 @@
 use allocdb_core::command::{Action, Command, ResourceIds};
 use allocdb_core::hash::Digest;
 use allocdb_core::log::{FrameBuilder, commands};
-use allocdb_core::state::State;
+use allocdb_core::snapshot;
+use allocdb_core::state::{Filter, ReservationState, State};
 use allocdb_core::{HolderId, Lsn, OperationId, ReservationId, ResourceId, Slot};
 
 use super::Recovered;
@@ -159,4 +160,63 @@ pub(crate) fn digests(lsn_max: u64) -> Vec<Digest> {
         digests.push(database.state.digest());
     }
     digests
+}
+
+/// Everything that anybody can read, in its order, and the order in which what is held expires.
+pub(crate) fn history(state: &State) -> Vec<String> {
+    let (all, mut rows) = (Filter::default(), Vec::new());
+    rows.push(format!("{:?} {:?}", state.digest(), state.last_slot()));
+    state.list_resources(&all, 0, usize::MAX, |row| rows.push(format!("{row:?}")));
+    let mut ids = Vec::new();
+    state.list_reservations(&all, 0, usize::MAX, |row| {
+        ids.push(row.reservation_id);
+        rows.push(format!("{row:?}"));
+    });
+    for id in ids {
+        let resources: Vec<_> = state.reservation_resources(id).collect();
+        rows.push(format!("{id:?} has {resources:?}"));
+    }
+    for lsn in 1..=100u64 {
+        let id = OperationId(u128::from(lsn) + 1_000);
+        rows.push(format!("{:?}", state.operation(id)));
+    }
+    rows.push(format!("{:?}", expiry_order(copy(state))));
+    rows
+}
+
+/// A state of its own, by way of the bytes.
+fn copy(state: &State) -> State {
+    let image = image(state);
+    snapshot::decode(&mut &*image).expect("our own").0
+}
+
+/// The snapshot of a state.
+pub(crate) fn image(state: &State) -> Vec<u8> {
+    let mut image = Vec::new();
+    let written = snapshot::encode(state, &mut image);
+    written.unwrap_or_else(|never| match never {});
+    image
+}
+
+fn expiry_order(mut state: State) -> Vec<Vec<u128>> {
+    let slot = Slot(state.last_slot().0 + 7);
+    let expired = |state: &State| {
+        let (states, mut ids) = (1 << ReservationState::Expired as u32, Vec::new());
+        let filter = Filter {
+            states,
+            ..Filter::default()
+        };
+        state.list_reservations(&filter, 0, usize::MAX, |row| ids.push(row.reservation_id.0));
+        ids
+    };
+    let one = Command {
+        operation_id: OperationId(0),
+        valid_until_slot: Slot(0),
+        action: Action::ExpireDue { limit: 1 },
+    };
+    let step = |_| {
+        state.apply(slot, &one);
+        expired(&state)
+    };
+    (0..8).map(step).collect()
 }

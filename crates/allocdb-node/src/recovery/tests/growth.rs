@@ -1,10 +1,7 @@
 //! R95, R96: larger tables, the same history; whatever happens on the way.
 
-use allocdb_core::command::{Action, Command};
-use allocdb_core::state::{Filter, ReservationState};
-use allocdb_core::{OperationId, Slot};
-
 use super::*;
+use crate::recovery::fixture::{history, image};
 use crate::status;
 
 /// The first growth that is tried: every capacity that may grow.
@@ -24,65 +21,6 @@ fn stored() -> Options {
         wal_prealloc_bytes: 4_096,
         ..Options::default()
     }
-}
-
-/// Everything that anybody can read, in its order, and the order in which what is held expires.
-fn history(state: &State) -> Vec<String> {
-    let (all, mut rows) = (Filter::default(), Vec::new());
-    rows.push(format!("{:?} {:?}", state.last_lsn(), state.last_slot()));
-    rows.push(format!("{:?}", state.digest()));
-    state.list_resources(&all, 0, usize::MAX, |row| rows.push(format!("{row:?}")));
-    let mut ids = Vec::new();
-    state.list_reservations(&all, 0, usize::MAX, |row| {
-        ids.push(row.reservation_id);
-        rows.push(format!("{row:?}"));
-    });
-    for id in ids {
-        let resources: Vec<_> = state.reservation_resources(id).collect();
-        rows.push(format!("{id:?} has {resources:?}"));
-    }
-    for lsn in 1..=state.last_lsn().0 {
-        let id = OperationId(u128::from(lsn) + 1_000);
-        rows.push(format!("{:?}", state.operation(id)));
-    }
-    rows.push(format!("{:?}", expiry_order(copy(state))));
-    rows
-}
-
-/// A state of its own, by way of the bytes.
-fn copy(state: &State) -> State {
-    let image = image(state);
-    snapshot::decode(&mut &*image).expect("our own").0
-}
-
-fn image(state: &State) -> Vec<u8> {
-    let mut image = Vec::new();
-    let written = snapshot::encode(state, &mut image);
-    written.unwrap_or_else(|never| match never {});
-    image
-}
-
-fn expiry_order(mut state: State) -> Vec<Vec<u128>> {
-    let slot = Slot(state.last_slot().0 + 7);
-    let expired = |state: &State| {
-        let (states, mut ids) = (1 << ReservationState::Expired as u32, Vec::new());
-        let filter = Filter {
-            states,
-            ..Filter::default()
-        };
-        state.list_reservations(&filter, 0, usize::MAX, |row| ids.push(row.reservation_id.0));
-        ids
-    };
-    let one = Command {
-        operation_id: OperationId(0),
-        valid_until_slot: Slot(0),
-        action: Action::ExpireDue { limit: 1 },
-    };
-    let step = |_| {
-        state.apply(slot, &one);
-        expired(&state)
-    };
-    (0..8).map(step).collect()
 }
 
 /// Databases to grow: as their last frame, their snapshots and their closing differ.
