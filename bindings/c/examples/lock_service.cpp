@@ -82,6 +82,19 @@ class lock_service
 {
     allocdb::database db_;
 
+    /* Available; or held beyond its deadline, by one who forgot it or died: the next commit that
+     * asks for it frees it first. */
+    bool looks_free() const
+    {
+        const auto lock = db_.get_resource(ledger_lock);
+        if (!lock)
+            give_up(lock.error());
+        if (!lock->reservation_id)
+            return true;
+        const auto held = db_.get_reservation(lock->reservation_id);
+        return !held || held->deadline_slot <= db_.slot();
+    }
+
   public:
     explicit lock_service(const char *directory)
     {
@@ -97,23 +110,25 @@ class lock_service
             give_up(made.error());
     }
 
-    /* Waits for the lock. What it costs to ask is one commit, shared by all that ask at once. */
+    /* Waits for the lock: by reading, which costs little, until to ask for it may succeed. */
     lease acquire(const allocdb::id &owner)
     {
-        for (;;) {
+        for (;; std::this_thread::sleep_for(2ms)) {
+            if (!looks_free())
+                continue;
             const auto told = db_.reserve(ledger_lock, owner, lease_ttl);
             if (!told && told.error().status() != allocdb::status::overloaded)
                 give_up(told.error());
             if (told && told->granted())
                 return lease(*told);
-            std::this_thread::sleep_for(2ms);
         }
     }
 
     /* Who holds a lock now: after a crash, somebody who is dead. */
     void show_holders() const
     {
-        auto rows = db_.reservations(allocdb::filter().in(allocdb::reservation_state::reserved));
+        const auto held = allocdb::filter().in(allocdb::reservation_state::reserved);
+        auto rows = db_.list_reservations(held);
         for (const auto &row : rows)
             std::printf("%s is held by %s of an earlier life, with token %llu\n",
                         row.first_resource_id.text().c_str(), row.holder_id.text().c_str(),

@@ -30,11 +30,13 @@
  *   - TTLs as std::chrono durations, rounded up so that a hold is never shorter than asked.
  *   - An operation is made for every command that comes without one, and shown in the answer, also
  *     in the answer of a failure: so that what failed indefinitely can be repeated as it was.
+ *   - database::hold: a lease that a thread of its own keeps alive, and that tells when it is lost.
  *   - result<T> in the manner of std::expected. No exceptions unless asked for: all of it works
  *     with -fno-exceptions. With exceptions, result::value() throws, and allocdb::throwing has the
  *     same database with plain return values.
  *
- * COSTS. Nothing is allocated but by what says so (batch, metrics_text(), log_text(), to_string).
+ * COSTS. Nothing is allocated but by what says so (batch, hold, metrics_text(), log_text(),
+ * to_string).
  * A call is a call of the C function, with its error written straight into the result.
  *
  * THREADS. One database may be used by any number of threads at once, and closed by one of them
@@ -65,7 +67,10 @@
 #error "allocdb.hpp needs C++17"
 #endif
 
+#include <unistd.h>
+
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -74,9 +79,12 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <iterator>
+#include <memory>
+#include <mutex>
 #include <ratio>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -1090,7 +1098,7 @@ inline allocdb_status list(allocdb_handle *db, const filter &wanted, std::uint64
 /// The rows of a listing, read in pages while one goes through them. A row that does not change
 /// meanwhile appears exactly once (R77). An input range (of C++20's too): begin() begins anew.
 ///
-///     auto rows = db.resources(allocdb::filter().in(allocdb::resource_state::available));
+///     auto rows = db.list_resources(allocdb::filter().in(allocdb::resource_state::available));
 ///     for (const allocdb::resource_info &row : rows)
 ///         ...
 ///     if (!rows.ok()) // it ended early
@@ -1191,6 +1199,152 @@ class listing
 
 using resource_listing = listing<resource_info, allocdb_resource>;
 using reservation_listing = listing<reservation_info, allocdb_reservation>;
+
+/* ---- a lease ---- */
+
+/// A reservation that is kept alive for as long as this object lives: made by database::hold,
+/// released by its destructor. A thread of its own extends it at a third of its TTL, so that two
+/// extends may fail before the deadline. If the program dies, the resource is free after the TTL.
+///
+/// The database decides whether it is held: an extend that comes late and is still done found the
+/// reservation there, so that nobody had it in between (R56). Told as lost is what the database
+/// says is over, and what could not be extended until its deadline. No holder can rely on being
+/// told in time: what protects an outside system is the token.
+///
+/// Threads: any may call, but for moving and destroying. Forks: in a child it is lost, and
+/// destroying it there does nothing. Allocates, and starts a thread.
+class lease
+{
+    using clock = std::chrono::steady_clock;
+
+    struct state {
+        allocdb::reservation held;
+        ttl duration;
+        clock::duration length; // what `duration` is at least
+        pid_t owner = getpid();
+        std::mutex mutex = {};
+        std::condition_variable wake = {};
+        bool is_ending = false;
+        bool is_lost = false;
+        clock::time_point deadline;
+        failure why = {};
+        std::thread renewer = {};
+
+        state(const allocdb::reservation &granted, ttl asked, clock::duration least,
+              clock::time_point from)
+            : held(granted), duration(asked), length(least), deadline(from + least)
+        {
+        }
+    };
+
+    std::unique_ptr<state> state_ = {};
+    allocdb::reservation refused_ = {};
+
+    // Extends until told to end, or lost. What fails for now is tried again until the deadline.
+    static void keep_alive(state &of) noexcept
+    {
+        std::unique_lock<std::mutex> guard(of.mutex);
+        clock::duration pause = of.length / 3;
+
+        while (!of.wake.wait_for(guard, pause, [&of] { return of.is_ending; })) {
+            guard.unlock();
+            const clock::time_point begin = clock::now();
+            const auto told = of.held.extend(of.duration);
+            guard.lock();
+            if (told && told->ok()) {
+                of.deadline = begin + of.length;
+                pause = of.length / 3;
+            } else if (told || told.error().category() != category::definite ||
+                       clock::now() >= of.deadline) {
+                of.is_lost = true;
+                of.why = told ? failure(status::ok, name(told->code)) : told.error();
+                return;
+            } else {
+                pause = of.length / 30;
+            }
+        }
+    }
+
+  public:
+    /// None: not granted.
+    lease() noexcept = default;
+    /// Not granted: the code says why.
+    explicit lease(const allocdb::reservation &refused) noexcept : refused_(refused) {}
+    /// Takes over a reservation whose TTL of `asked`, at least `least`, began at `from` or later.
+    lease(const allocdb::reservation &granted, ttl asked, clock::duration least,
+          clock::time_point from)
+        : state_(std::make_unique<state>(granted, asked, least, from))
+    {
+        state_->renewer = std::thread([of = state_.get()] { keep_alive(*of); });
+    }
+    lease(lease &&) noexcept = default;
+    /// Releases the one that is here, and takes the other.
+    lease &operator=(lease &&other) noexcept
+    {
+        if (this != &other) {
+            (void)release();
+            state_ = std::move(other.state_);
+            refused_ = std::exchange(other.refused_, {});
+        }
+        return *this;
+    }
+    /// Releases it. To see what became of that, call release().
+    ~lease() { (void)release(); }
+
+    /// Whether it was granted. If not, code() tells why.
+    bool granted() const noexcept { return state_ != nullptr; }
+    /// How the reserve was decided.
+    result_code code() const noexcept
+    {
+        return state_ ? state_->held.code() : refused_.code();
+    }
+    /// The reserve's answer where it was not granted; empty where it was.
+    const allocdb::reservation &refused() const noexcept { return refused_; }
+    /// The fencing token, which grows with every reservation (R2); zero if it was not granted.
+    id token() const noexcept { return state_ ? state_->held.token() : id(); }
+
+    /// Whether another holder is possible now: stop what the lease protects. True also after
+    /// release, and if it was not granted. For host clocks the deadline is that of wall time.
+    bool is_lost() const noexcept
+    {
+        if (!state_ || state_->owner != getpid())
+            return true;
+        const std::lock_guard<std::mutex> guard(state_->mutex);
+        return state_->is_lost || clock::now() >= state_->deadline;
+    }
+    /// Why the database could not extend it: the failure, or of status::ok with the result code's
+    /// name as message. Empty if it was not lost so.
+    failure lost_why() const
+    {
+        if (!state_ || state_->owner != getpid())
+            return {};
+        const std::lock_guard<std::mutex> guard(state_->mutex);
+        return state_->why;
+    }
+
+    /// Ends the renewal, and gives the resource back. The outcome's code is done; invalid_state or
+    /// reservation_retired if it was lost before. Once: afterwards, and if it was never granted,
+    /// status::invalid. Errors: those of database::release; the lease ends by time then.
+    result<outcome> release() noexcept
+    {
+        if (!state_)
+            return refused_.release();
+        if (state_->owner != getpid()) {
+            // The thread is not in this process, and its locks may be held for ever.
+            refused_ = state_.release()->held;
+            return std::exchange(refused_, {}).release();
+        }
+        {
+            const std::lock_guard<std::mutex> guard(state_->mutex);
+            state_->is_ending = true;
+        }
+        state_->wake.notify_all();
+        state_->renewer.join();
+        const auto told = state_->held.release();
+        state_.reset();
+        return told;
+    }
+};
 
 /* ---- the database ---- */
 
@@ -1461,7 +1615,7 @@ class database
        malformed (a zero id), halted. */
 
     /// Looks a resource up. Errors also: id_not_found.
-    result<resource_info> find_resource(const id &resource,
+    result<resource_info> get_resource(const id &resource,
                                         std::uint64_t required_lsn = 0) const noexcept
     {
         result<resource_info> answer;
@@ -1477,16 +1631,16 @@ class database
 
     /// Looks a reservation up (R74). Errors also: id_not_found (none with this id, or not yet),
     /// retired (it ended and is forgotten).
-    result<reservation_info> find_reservation(const id &reservation_id,
+    result<reservation_info> get_reservation(const id &reservation_id,
                                               std::uint64_t required_lsn = 0) const noexcept
     {
-        return find_reservation(reservation_id, span<id>(), required_lsn);
+        return get_reservation(reservation_id, span<id>(), required_lsn);
     }
 
     /// The same with its resources, in the order of the reserve, written to memory of the caller's:
     /// answer->resources shows those. Of one that ended it is the first alone. Errors also:
     /// buffer_too_small (detail(2) is how many there are).
-    result<reservation_info> find_reservation(const id &reservation_id, span<id> resources,
+    result<reservation_info> get_reservation(const id &reservation_id, span<id> resources,
                                               std::uint64_t required_lsn = 0) const noexcept
     {
         result<reservation_info> answer;
@@ -1507,7 +1661,7 @@ class database
     /// Did it happen? The outcome of an operation that may have been committed: after an
     /// indefinite failure, a crash, a lost answer (R75). Errors also: id_not_found (never
     /// committed, or longer ago than operation_window_slots).
-    result<outcome> find_operation(const id &operation_id,
+    result<outcome> get_operation(const id &operation_id,
                                    std::uint64_t required_lsn = 0) const noexcept
     {
         result<outcome> answer;
@@ -1522,15 +1676,49 @@ class database
     }
 
     /// All resources, or those that the filter wants, as a range: see listing.
-    resource_listing resources(const filter &wanted = {}) const noexcept
+    resource_listing list_resources(const filter &wanted = {}) const noexcept
     {
         return resource_listing(handle_, wanted);
     }
 
     /// All reservations, live and remembered, or those that the filter wants, as a range.
-    reservation_listing reservations(const filter &wanted = {}) const noexcept
+    reservation_listing list_reservations(const filter &wanted = {}) const noexcept
     {
         return reservation_listing(handle_, wanted);
+    }
+
+    /// Reserves a resource for a holder and keeps it, see lease: extended until it is released. A
+    /// busy resource is waited for, at most so long; waiting reads, and reserves only where that
+    /// may succeed. Codes: as reserve; resource_busy when the wait is over. Errors: as reserve and
+    /// get_resource, but overloaded while it may wait; no_memory if no thread can be started (only
+    /// with exceptions; without, the program ends as for any std::thread). Allocates.
+    template <class Rep, class Period, class WaitRep = int, class WaitPeriod = std::ratio<1>>
+    result<lease> hold(const id &resource, const id &holder,
+                       std::chrono::duration<Rep, Period> duration,
+                       std::chrono::duration<WaitRep, WaitPeriod> wait =
+                           std::chrono::duration<WaitRep, WaitPeriod>::zero()) const
+    {
+        using clock = std::chrono::steady_clock;
+        constexpr auto years = std::chrono::hours(87600); // so that nothing overflows
+        const auto end =
+            clock::now() + std::chrono::duration_cast<clock::duration>(wait < years ? wait : years);
+
+        for (auto pause = pause_min;; pause = pause < pause_max ? pause * 2 : pause) {
+            const clock::time_point begin = clock::now();
+            if (begin >= end || looks_free(resource)) {
+                const auto told = reserve(resource, holder, duration);
+                if (told && told->granted())
+                    return leased(*told, duration, begin);
+                const bool may_wait = told ? told->code() == result_code::resource_busy
+                                           : told.error().status() == status::overloaded;
+                if (!may_wait || begin >= end) {
+                    if (told)
+                        return lease(*told);
+                    return told.error();
+                }
+            }
+            std::this_thread::sleep_for(pause);
+        }
     }
 
     /// Takes up a reservation that another thread, process or life of this program made: to go on
@@ -1685,6 +1873,40 @@ class database
     }
 
   private:
+    static constexpr auto pause_min = std::chrono::milliseconds(1);
+    static constexpr auto pause_max = std::chrono::milliseconds(32);
+
+    // Whether a reserve may succeed. What cannot be read is the reserve's to tell.
+    bool looks_free(const id &resource) const noexcept
+    {
+        const auto row = get_resource(resource);
+
+        if (!row || row->state == resource_state::available)
+            return true;
+        if (row->state != resource_state::reserved)
+            return false;
+        const auto held = get_reservation(row->reservation_id);
+        return !held || held->deadline_slot <= slot() || handle_.is_host_clock;
+    }
+
+    template <class Duration>
+    static result<lease> leased(const reservation &granted, Duration duration,
+                                std::chrono::steady_clock::time_point begin)
+    {
+        using clock = std::chrono::steady_clock;
+        const auto least = std::chrono::duration_cast<clock::duration>(duration);
+#if ALLOCDB_HAS_EXCEPTIONS
+        try {
+            return lease(granted, duration, least, begin);
+        } catch (const std::exception &thrown) {
+            (void)granted.release();
+            return failure(status::no_memory, thrown.what());
+        }
+#else
+        return lease(granted, duration, least, begin);
+#endif
+    }
+
     result<reservation> reserved(const id &holder, const result<outcome> &from) const noexcept
     {
         result<reservation> answer;
@@ -1968,6 +2190,16 @@ class database
     {
         return plain_.reserve_bundle(resources, holder, duration, op, slot).value();
     }
+    /// Throws busy_error or another result_error where it is not granted.
+    template <class Duration, class Wait = std::chrono::seconds>
+    lease hold(const id &resource, const id &holder, Duration duration,
+               Wait wait = Wait::zero()) const
+    {
+        auto held = plain_.hold(resource, holder, duration, wait).value();
+        if (!held.granted())
+            held.refused().outcome().raise_for_code();
+        return held;
+    }
     throwing::reservation adopt(const id &reservation_id, const id &holder) const noexcept
     {
         return plain_.adopt(reservation_id, holder);
@@ -2006,31 +2238,31 @@ class database
     {
         return plain_.tick(limit, slot).value();
     }
-    resource_info find_resource(const id &resource, std::uint64_t required_lsn = 0) const
+    resource_info get_resource(const id &resource, std::uint64_t required_lsn = 0) const
     {
-        return plain_.find_resource(resource, required_lsn).value();
+        return plain_.get_resource(resource, required_lsn).value();
     }
-    reservation_info find_reservation(const id &reservation_id,
+    reservation_info get_reservation(const id &reservation_id,
                                       std::uint64_t required_lsn = 0) const
     {
-        return plain_.find_reservation(reservation_id, required_lsn).value();
+        return plain_.get_reservation(reservation_id, required_lsn).value();
     }
-    reservation_info find_reservation(const id &reservation_id, span<id> resources,
+    reservation_info get_reservation(const id &reservation_id, span<id> resources,
                                       std::uint64_t required_lsn = 0) const
     {
-        return plain_.find_reservation(reservation_id, resources, required_lsn).value();
+        return plain_.get_reservation(reservation_id, resources, required_lsn).value();
     }
-    outcome find_operation(const id &operation_id, std::uint64_t required_lsn = 0) const
+    outcome get_operation(const id &operation_id, std::uint64_t required_lsn = 0) const
     {
-        return plain_.find_operation(operation_id, required_lsn).value();
+        return plain_.get_operation(operation_id, required_lsn).value();
     }
     /// Throws while one goes through it.
-    throwing::resource_listing resources(const filter &wanted = {}) const noexcept
+    throwing::resource_listing list_resources(const filter &wanted = {}) const noexcept
     {
         return throwing::resource_listing(plain_.handle(), wanted);
     }
     /// Throws while one goes through it.
-    throwing::reservation_listing reservations(const filter &wanted = {}) const noexcept
+    throwing::reservation_listing list_reservations(const filter &wanted = {}) const noexcept
     {
         return throwing::reservation_listing(plain_.handle(), wanted);
     }

@@ -37,7 +37,7 @@ static void a_resource_is_created_and_removed()
     CHECK_CODE(resource_busy, db.remove(seat));
     CHECK_CODE(done, held->release());
     CHECK_CODE(done, db.remove(seat));
-    CHECK_STATUS(id_not_found, db.find_resource(seat));
+    CHECK_STATUS(id_not_found, db.get_resource(seat));
 }
 
 static void tables_have_bounds()
@@ -83,7 +83,7 @@ static void one_of_two_holders_gets_it()
     CHECK_CODE(done, hers->confirm());
     CHECK_CODE(invalid_state, hers->confirm());
     CHECK_CODE(invalid_state, hers->extend(slots(9)));
-    CHECK_EQUAL(allocdb::resource_state::confirmed, db.find_resource(seat)->state);
+    CHECK_EQUAL(allocdb::resource_state::confirmed, db.get_resource(seat)->state);
     CHECK_CODE(done, hers->release());
     const auto again = db.reserve(seat, bob, slots(5));
     CHECK(again->granted());
@@ -107,12 +107,12 @@ static void a_hold_is_extended_and_ends_in_time()
     CHECK_EQUAL(0u, tick->due_count);
     CHECK(tick->lsn > longer->lsn);
     CHECK_EQUAL(allocdb::reservation_state::expired,
-                db.find_reservation(held->reservation_id())->state);
+                db.get_reservation(held->reservation_id())->state);
     CHECK_CODE(invalid_state, held->confirm());
     // The history window passes.
     CHECK_CODE(done, db.create("later"_id, fresh, 200));
     CHECK_CODE(reservation_retired, held->confirm());
-    CHECK_STATUS(retired, db.find_reservation(held->reservation_id()));
+    CHECK_STATUS(retired, db.get_reservation(held->reservation_id()));
 }
 
 static void an_operator_revokes_and_reclaims()
@@ -125,7 +125,7 @@ static void an_operator_revokes_and_reclaims()
     CHECK_CODE(done, held->confirm());
     CHECK_CODE(invalid_state, db.reclaim(held->reservation_id()));
     CHECK_CODE(done, db.revoke(held->reservation_id()));
-    CHECK_EQUAL(allocdb::resource_state::revoking, db.find_resource(seat)->state);
+    CHECK_EQUAL(allocdb::resource_state::revoking, db.get_resource(seat)->state);
     CHECK_CODE(resource_busy, db.reserve(seat, bob, slots(5)));
     CHECK_CODE(done, db.reclaim(held->reservation_id()));
     CHECK_CODE(done, db.reserve(seat, bob, slots(5)));
@@ -143,18 +143,18 @@ static void a_bundle_is_reserved_whole_or_not_at_all()
     const auto none = db.reserve_bundle(row, alice, slots(5));
     CHECK_CODE(resource_busy, none);
     CHECK_EQUAL(1u, none->outcome().failed_index);
-    CHECK_EQUAL(allocdb::resource_state::available, db.find_resource("a"_id)->state);
+    CHECK_EQUAL(allocdb::resource_state::available, db.get_resource("a"_id)->state);
     CHECK_CODE(done, one->release());
     const auto all = db.reserve_bundle({"a"_id, "b"_id, "c"_id}, alice, slots(5));
     CHECK_CODE(done, all);
     CHECK_EQUAL(ALLOCDB_NO_INDEX, all->outcome().failed_index);
-    const auto info = db.find_reservation(all->reservation_id(), found);
+    const auto info = db.get_reservation(all->reservation_id(), found);
     CHECK_EQUAL(3u, info->resource_count);
     CHECK_EQUAL(3u, info->resources.size());
     CHECK_EQUAL("c"_id, info->resources[2]);
     CHECK_EQUAL("a"_id, info->first_resource_id);
     CHECK_EQUAL(all->outcome().lsn, info->created_lsn);
-    CHECK(db.find_reservation(all->reservation_id())->resources.empty());
+    CHECK(db.get_reservation(all->reservation_id())->resources.empty());
     CHECK_CODE(done, all->release());
 }
 
@@ -235,8 +235,8 @@ static void a_retry_gets_the_first_answer()
     CHECK(second->outcome().from_retry_cache);
     CHECK_EQUAL(first->token(), second->token());
     CHECK_EQUAL(first->outcome().lsn, second->outcome().lsn);
-    CHECK_EQUAL(first->outcome().lsn, db.find_operation(op.id)->lsn);
-    CHECK_STATUS(id_not_found, db.find_operation("never"_id));
+    CHECK_EQUAL(first->outcome().lsn, db.get_operation(op.id)->lsn);
+    CHECK_STATUS(id_not_found, db.get_operation("never"_id));
     // An operation that was made is shown, and repeats as well.
     const auto made = db.create("b"_id);
     CHECK(static_cast<bool>(made->operation));
@@ -283,7 +283,7 @@ static void listings_show_every_row_once()
     for (std::uint64_t i = 1; i <= 150; i++)
         CHECK_CODE(done, db.reserve(allocdb::id(i), i % 3 == 0 ? alice : bob, slots(50)));
     std::set<allocdb::id> seen;
-    auto rows = db.resources();
+    auto rows = db.list_resources();
     for (const allocdb::resource_info &row : rows)
         CHECK(seen.insert(row.resource_id).second);
     CHECK(rows.ok());
@@ -294,23 +294,23 @@ static void listings_show_every_row_once()
     CHECK_EQUAL(150u, count);
     count = 0;
     for (const auto &row :
-         db.resources(allocdb::filter().in(allocdb::resource_state::reserved).of(alice))) {
+         db.list_resources(allocdb::filter().in(allocdb::resource_state::reserved).of(alice))) {
         CHECK_EQUAL(alice, row.holder_id);
         CHECK(static_cast<bool>(row.reservation_id));
         count++;
     }
     CHECK_EQUAL(50u, count);
     count = 0;
-    for (const allocdb::reservation_info &row : db.reservations()) {
+    for (const allocdb::reservation_info &row : db.list_reservations()) {
         CHECK_EQUAL(1u, row.resource_count);
         count++;
     }
     CHECK_EQUAL(150u, count);
     for (const auto &row :
-         db.reservations(allocdb::filter().in(allocdb::reservation_state::confirmed)))
+         db.list_reservations(allocdb::filter().in(allocdb::reservation_state::confirmed)))
         CHECK(!row.reservation_id);
     const auto empty = check::open_small();
-    for (const auto &row : empty.resources())
+    for (const auto &row : empty.list_resources())
         CHECK(!row.resource_id);
 }
 
@@ -319,15 +319,15 @@ static void reads_are_fenced_by_log_positions()
     const auto db = check::open_small();
     const auto made = db.create(seat);
 
-    CHECK_EQUAL(0u, db.find_resource(seat, made->lsn)->version);
-    const auto early = db.find_resource(seat, made->lsn + 1);
+    CHECK_EQUAL(0u, db.get_resource(seat, made->lsn)->version);
+    const auto early = db.get_resource(seat, made->lsn + 1);
     CHECK_STATUS(fence_not_applied, early);
     CHECK_SAYS(early, "required_lsn is 2");
     CHECK_EQUAL(2u, early.error().detail(0));
     CHECK_EQUAL(1u, early.error().detail(1));
     CHECK_EQUAL(0u, early.error().detail(99));
-    CHECK_STATUS(fence_not_applied, db.find_reservation("x"_id, 9));
-    CHECK_STATUS(fence_not_applied, db.find_operation("x"_id, 9));
+    CHECK_STATUS(fence_not_applied, db.get_reservation("x"_id, 9));
+    CHECK_STATUS(fence_not_applied, db.get_operation("x"_id, 9));
 }
 
 static void figures_configuration_and_recovery_are_shown()
@@ -409,7 +409,7 @@ static void a_backup_opens_as_a_database_of_its_own()
     CHECK(backed_up.has_value());
     CHECK_STATUS(exists, db.backup(directory));
     const auto copy = check::open(directory);
-    CHECK_EQUAL(alice, copy.find_resource(seat)->holder_id);
+    CHECK_EQUAL(alice, copy.get_resource(seat)->holder_id);
     CHECK(copy.configuration()->database_id.lo != db.configuration()->database_id.lo);
     CHECK_CODE(done, copy.adopt(held->reservation_id(), alice).release());
     CHECK(copy.reserve(seat, bob, slots(5))->token() > held->token());
@@ -428,11 +428,11 @@ static void a_reader_catches_up_with_the_writer()
     CHECK_EQUAL(1u, *own);
     reading.flags = ALLOCDB_OPEN_READ_ONLY;
     const auto reader = check::open(directory, reading);
-    CHECK_EQUAL(allocdb::resource_state::available, reader.find_resource(seat)->state);
+    CHECK_EQUAL(allocdb::resource_state::available, reader.get_resource(seat)->state);
     const auto held = db.reserve(seat, alice, slots(5));
-    CHECK_STATUS(fence_not_applied, reader.find_resource(seat, held->outcome().lsn));
+    CHECK_STATUS(fence_not_applied, reader.get_resource(seat, held->outcome().lsn));
     CHECK_EQUAL(held->outcome().lsn, *reader.refresh());
-    CHECK_EQUAL(alice, reader.find_resource(seat, held->outcome().lsn)->holder_id);
+    CHECK_EQUAL(alice, reader.get_resource(seat, held->outcome().lsn)->holder_id);
     CHECK_STATUS(read_only, reader.create("b"_id));
     CHECK_STATUS(read_only, reader.checkpoint());
     CHECK_STATUS(read_only, reader.tick());

@@ -35,9 +35,9 @@ static void ids_are_never_zero()
     CHECK_STATUS(malformed, db.reclaim({}));
     CHECK_STATUS(malformed, db.remove({}));
     CHECK_STATUS(malformed, db.reserve_bundle({}, alice, slots(5)));
-    CHECK_STATUS(malformed, db.find_resource({}));
-    CHECK_STATUS(malformed, db.find_reservation({}));
-    CHECK_STATUS(malformed, db.find_operation({}));
+    CHECK_STATUS(malformed, db.get_resource({}));
+    CHECK_STATUS(malformed, db.get_reservation({}));
+    CHECK_STATUS(malformed, db.get_operation({}));
 }
 
 static void ttls_and_bundles_have_bounds()
@@ -80,7 +80,7 @@ static void a_batch_has_bounds_and_is_refused_whole()
     const auto refused = db.submit(batch);
     CHECK_STATUS(malformed, refused);
     CHECK_EQUAL(1u, refused.error().detail(0));
-    CHECK_STATUS(id_not_found, db.find_resource("a"_id));
+    CHECK_STATUS(id_not_found, db.get_resource("a"_id));
 }
 
 static void slots_have_bounds()
@@ -153,12 +153,12 @@ static void reads_tell_absent_and_too_small()
     allocdb::id one[1];
     char few[10];
 
-    CHECK_STATUS(id_not_found, db.find_resource(seat));
-    CHECK_STATUS(id_not_found, db.find_reservation(seat));
+    CHECK_STATUS(id_not_found, db.get_resource(seat));
+    CHECK_STATUS(id_not_found, db.get_reservation(seat));
     CHECK_CODE(done, db.create("a"_id));
     CHECK_CODE(done, db.create("b"_id));
     const auto held = db.reserve_bundle({"a"_id, "b"_id}, alice, slots(5));
-    const auto narrow = db.find_reservation(held->reservation_id(), one);
+    const auto narrow = db.get_reservation(held->reservation_id(), one);
     CHECK_STATUS(buffer_too_small, narrow);
     CHECK_EQUAL(2u, narrow.error().detail(2));
     CHECK_STATUS(buffer_too_small, db.log_read(few));
@@ -309,7 +309,7 @@ static void a_full_disk_refuses_and_reads_go_on()
         CHECK_STATUS(storage_full, told);
         CHECK_SAYS(told, "nothing was accepted");
         CHECK(told.error().is_definite());
-        CHECK(db.find_resource(seat).has_value());
+        CHECK(db.get_resource(seat).has_value());
     });
 }
 
@@ -336,9 +336,9 @@ static void a_failing_disk_is_indefinite_and_the_retry_tells()
     CHECK(!lost->ok());
     CHECK_EQUAL(EBADF, lost.error().os_errno());
     CHECK_STATUS(halted, db.create("c"_id));
-    CHECK_STATUS(halted, db.find_resource("a"_id));
+    CHECK_STATUS(halted, db.get_resource("a"_id));
     CHECK_STATUS(halted, db.checkpoint());
-    auto rows = db.resources();
+    auto rows = db.list_resources();
     for (const auto &row : rows)
         CHECK(!row.resource_id);
     CHECK(!rows.ok());
@@ -444,7 +444,7 @@ static void the_throwing_database_returns_values_or_throws()
         CHECK_EQUAL(static_cast<std::uint64_t>(getpid()), caught.pid());
     }
     std::size_t count = 0;
-    for (const auto &row : db.resources())
+    for (const auto &row : db.list_resources())
         count += row.resource_id == seat;
     CHECK_EQUAL(1u, count);
     auto batch = db.batch(1);
@@ -453,7 +453,7 @@ static void the_throwing_database_returns_values_or_throws()
     CHECK(batch[0].ok());
     db.close();
     try {
-        for (const auto &row : db.reservations())
+        for (const auto &row : db.list_reservations())
             CHECK(!row.reservation_id);
         CHECK(false);
     } catch (const allocdb::closed_error &caught) {
@@ -489,10 +489,10 @@ static void every_throwing_call_throws_its_own_failure()
     expect([&] { db.adopt(seat, alice).confirm(); });
     expect([&] { db.submit(batch); });
     expect([&] { db.tick(); });
-    expect([&] { db.find_resource(seat); });
-    expect([&] { db.find_reservation(seat); });
-    expect([&] { db.find_reservation(seat, ids); });
-    expect([&] { db.find_operation(seat); });
+    expect([&] { db.get_resource(seat); });
+    expect([&] { db.get_reservation(seat); });
+    expect([&] { db.get_reservation(seat, ids); });
+    expect([&] { db.get_operation(seat); });
     expect([&] { db.refresh(); });
     expect([&] { db.checkpoint(); });
     expect([&] { db.backup("nowhere"); });

@@ -61,12 +61,12 @@ static void calls_allocate_nothing()
         batch.reserve("c"_id, "bob"_id, 2s);
         batch.remove("d"_id);
         CHECK(db.submit(batch).has_value() && batch[2].status == allocdb::status::ok);
-        CHECK(db.find_resource("a"_id).has_value());
-        CHECK(db.find_reservation(held->reservation_id(), ids).has_value());
-        CHECK(db.find_operation(held->outcome().operation.id).has_value());
-        for (const auto &row : db.resources(allocdb::filter().of("bob"_id)))
+        CHECK(db.get_resource("a"_id).has_value());
+        CHECK(db.get_reservation(held->reservation_id(), ids).has_value());
+        CHECK(db.get_operation(held->outcome().operation.id).has_value());
+        for (const auto &row : db.list_resources(allocdb::filter().of("bob"_id)))
             rows += row.resource_id == "c"_id;
-        for (const auto &row : db.reservations())
+        for (const auto &row : db.list_reservations())
             rows += row.reservation_id != allocdb::id();
         CHECK(db.tick(0, slot).has_value() && db.health().has_value());
         CHECK(db.log_read(text).has_value() && db.configuration().has_value());

@@ -49,10 +49,10 @@ static void every_call_is_closed(const allocdb::database &db)
     CHECK_STATUS(closed, db.submit(batch));
     CHECK(!batch[0].ok());
     CHECK_STATUS(closed, db.tick());
-    CHECK_STATUS(closed, db.find_resource(seat));
-    CHECK_STATUS(closed, db.find_reservation(seat));
-    CHECK_STATUS(closed, db.find_reservation(seat, ids));
-    CHECK_STATUS(closed, db.find_operation(seat));
+    CHECK_STATUS(closed, db.get_resource(seat));
+    CHECK_STATUS(closed, db.get_reservation(seat));
+    CHECK_STATUS(closed, db.get_reservation(seat, ids));
+    CHECK_STATUS(closed, db.get_operation(seat));
     CHECK_STATUS(closed, db.refresh());
     CHECK_STATUS(closed, db.checkpoint());
     CHECK_STATUS(closed, db.backup("nowhere"));
@@ -63,11 +63,11 @@ static void every_call_is_closed(const allocdb::database &db)
     CHECK_STATUS(closed, db.recovery_report());
     CHECK_STATUS(closed, db.log_read(text));
     CHECK_STATUS(closed, db.log_text());
-    auto resources = db.resources();
+    auto resources = db.list_resources();
     for (const auto &row : resources)
         CHECK(!row.resource_id);
     CHECK_STATUS(closed, resources.error());
-    auto reservations = db.reservations();
+    auto reservations = db.list_reservations();
     CHECK(!(reservations.begin() != reservations.end()));
     CHECK_STATUS(closed, reservations.error());
 }
@@ -92,7 +92,7 @@ static void a_closed_database_says_so_for_ever()
 
     CHECK_CODE(done, db.create(seat));
     const auto held = db.reserve(seat, alice, slots(5));
-    auto rows = db.resources();
+    auto rows = db.list_resources();
     CHECK(db.close().has_value());
     every_call_is_closed(db);
     CHECK_SAYS(db.create(seat), "closed");
@@ -117,7 +117,7 @@ static void a_move_takes_everything_along()
     several.push_back(check::open_small());
     several.push_back(check::open_small()); // they move when the vector grows
     CHECK_CODE(done, held->extend(slots(60)));
-    CHECK_CODE(done, several[0].find_resource(seat)->holder_id == alice ? held->confirm()
+    CHECK_CODE(done, several[0].get_resource(seat)->holder_id == alice ? held->confirm()
                                                                         : held->release());
     // An assignment closes what it replaces, so that it can be opened again.
     several[0] = check::open_small();
@@ -192,7 +192,7 @@ static void a_forked_child_is_refused_and_harms_nothing()
         CHECK_STATUS(forked, db.create("b"_id));
         CHECK_SAYS(db.create("b"_id), "parent");
         CHECK_STATUS(forked, held->confirm());
-        CHECK_STATUS(forked, db.find_resource(seat));
+        CHECK_STATUS(forked, db.get_resource(seat));
         CHECK_STATUS(forked, db.health());
         CHECK_STATUS(locked, allocdb::database::open(directory));
         CHECK_CODE(done, check::open_small().create(seat));
@@ -202,7 +202,7 @@ static void a_forked_child_is_refused_and_harms_nothing()
     CHECK_CODE(done, held->confirm());
     CHECK(db.close().has_value());
     CHECK_EQUAL(allocdb::resource_state::confirmed,
-                check::open(directory).find_resource(seat)->state);
+                check::open(directory).get_resource(seat)->state);
 }
 
 static void a_dead_owner_s_lock_is_free()
@@ -217,7 +217,7 @@ static void a_dead_owner_s_lock_is_free()
         raise(SIGKILL);
     }
     CHECK(waitpid(child, &state, 0) == child && WIFSIGNALED(state));
-    CHECK(check::open(directory).find_resource(seat).has_value());
+    CHECK(check::open(directory).get_resource(seat).has_value());
 }
 
 /* A child is killed at any moment between the submits and what it would have told of them. Each
@@ -277,6 +277,124 @@ static void a_crash_between_submit_and_answer_gets_the_first_answer()
     munmap(memory, sizeof(shared));
 }
 
+/* ---- leases ---- */
+
+static allocdb::database open_quick()
+{
+    auto options = check::small_options();
+
+    options.clock = ALLOCDB_CLOCK_SYSTEM;
+    options.slot_duration_ms = 10;
+    options.max_operations = 65536;
+    return check::open(check::new_directory(), options);
+}
+
+/* Waits for something that must come, however slow the machine is. */
+template <class Condition>
+static bool comes(Condition condition)
+{
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+
+    while (std::chrono::steady_clock::now() < end) {
+        if (condition())
+            return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return false;
+}
+
+static void a_lease_is_held_far_beyond_its_ttl_or_told_as_lost()
+{
+    using namespace std::chrono_literals;
+    const auto db = open_quick();
+
+    CHECK_CODE(done, db.create(seat));
+    // A machine that stands still for long may lose one: then it must be told.
+    bool is_kept = false;
+    for (int attempt = 0; attempt < 10 && !is_kept; attempt++) {
+        const auto held = db.hold(seat, alice, 150ms, 10s);
+        if (!CHECK_STATUS(ok, held) || !CHECK(held->granted()))
+            return;
+        std::uint64_t extensions = 0;
+        std::uint64_t deadline_slot = 0;
+        while (extensions < 40 && !held->is_lost()) {
+            // Read first: if the lease is still not lost afterwards, it was held at the read.
+            const auto row = db.get_reservation(held->token());
+            const bool is_ours =
+                row.has_value() && row->state == allocdb::reservation_state::reserved;
+            if (!held->is_lost())
+                CHECK(is_ours);
+            extensions += is_ours && row->deadline_slot > deadline_slot;
+            deadline_slot = row->deadline_slot;
+            CHECK_CODE(resource_busy, db.reserve(seat, "bob"_id, 1s));
+            std::this_thread::sleep_for(5ms);
+        }
+        is_kept = extensions == 40;
+    }
+    CHECK(is_kept);
+    CHECK(comes([&] { return db.reserve(seat, "bob"_id, 1s)->granted(); }));
+}
+
+static void a_lost_lease_is_told()
+{
+    using namespace std::chrono_literals;
+    auto db = open_quick();
+
+    CHECK(!allocdb::lease().granted() && allocdb::lease().is_lost());
+    CHECK_CODE(done, db.create(seat));
+    auto held = db.hold(seat, alice, 300ms);
+    CHECK_CODE(done, db.release(held->token(), alice)); // behind its back
+    CHECK(comes([&] { return held->is_lost() && held->lost_why().message()[0] != 0; }));
+    CHECK_SAYS(held->lost_why(), "invalid_state");
+    CHECK_CODE(invalid_state, held->release());
+    CHECK(held->is_lost());
+    CHECK_STATUS(closed, held->release());
+    auto closed_under = db.hold(seat, alice, 300ms, 10s);
+    CHECK(closed_under->granted());
+    CHECK(db.close().has_value());
+    CHECK(comes([&] { return closed_under->is_lost(); }));
+    CHECK_STATUS(closed, closed_under->release());
+}
+
+static void a_hold_waits_and_gives_up()
+{
+    using namespace std::chrono_literals;
+    const auto db = open_quick();
+    const auto missing = db.hold("nothing"_id, alice, 1s, 10s);
+
+    CHECK_STATUS(ok, missing);
+    CHECK_EQUAL(allocdb::result_code::resource_not_found, missing->code());
+    CHECK_STATUS(ttl_out_of_range, db.hold(seat, alice, 0s));
+    CHECK_CODE(done, db.create(seat));
+    auto first = db.hold(seat, alice, 1s);
+    CHECK_EQUAL(allocdb::result_code::resource_busy, db.hold(seat, "bob"_id, 1s)->code());
+    CHECK_EQUAL(allocdb::result_code::resource_busy, db.hold(seat, "bob"_id, 1s, 20ms)->code());
+    std::thread waiter([&db, token = first->token()] {
+        const auto second = db.hold(seat, "bob"_id, 1s, 60s);
+        CHECK(second->granted() && second->token() > token);
+    });
+    allocdb::lease moved = std::move(*first);
+    CHECK(!first->granted() && moved.granted());
+    CHECK_CODE(done, moved.release());
+    waiter.join();
+}
+
+static void a_forked_child_has_lost_the_lease_and_may_destroy_it()
+{
+    using namespace std::chrono_literals;
+    const auto db = open_quick();
+
+    CHECK_CODE(done, db.create(seat));
+    auto held = db.hold(seat, alice, 5s);
+    check::in_child([&] {
+        CHECK(held->is_lost());
+        CHECK_STATUS(forked, held->release());
+        CHECK(!held->granted());
+    });
+    CHECK(held->granted());
+    CHECK_CODE(done, held->release());
+}
+
 int main()
 {
     static const check::test tests[] = {
@@ -288,6 +406,10 @@ int main()
         TEST(a_forked_child_is_refused_and_harms_nothing),
         TEST(a_dead_owner_s_lock_is_free),
         TEST(a_crash_between_submit_and_answer_gets_the_first_answer),
+        TEST(a_lease_is_held_far_beyond_its_ttl_or_told_as_lost),
+        TEST(a_lost_lease_is_told),
+        TEST(a_hold_waits_and_gives_up),
+        TEST(a_forked_child_has_lost_the_lease_and_may_destroy_it),
     };
 
     return check::run_tests(tests);

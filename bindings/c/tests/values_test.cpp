@@ -290,7 +290,7 @@ static void names_are_shown_by_reads()
 
     CHECK_CODE(done, db.create("seat_21A"_id));
     CHECK_CODE(done, db.reserve("seat_21A"_id, "alice"_id, allocdb::slots(5)));
-    CHECK_EQUAL(std::string("alice"), db.find_resource("seat_21A"_id)->holder_id.to_string());
+    CHECK_EQUAL(std::string("alice"), db.get_resource("seat_21A"_id)->holder_id.to_string());
 }
 
 int main()
