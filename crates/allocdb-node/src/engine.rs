@@ -9,6 +9,7 @@
 
 use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 
+use allocdb_core::hash::Digest;
 use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};
 use allocdb_core::{Config, Lsn, OperationId, Outcome, ReservationId, ResourceId, Slot};
 
@@ -394,6 +395,11 @@ impl<S: Storage> Engine<S> {
     pub fn last_lsn(&self) -> Lsn {
         let state = self.shared.state.read();
         state.unwrap_or_else(PoisonError::into_inner).last_lsn()
+    }
+
+    /// R70: the digest over everything applied: equal where the same commands had the same answers.
+    pub fn digest(&self) -> Result<Digest, ReadError> {
+        self.read(Lsn(0), |state| Ok(state.digest()))
     }
 
     /// The slot of a call that gives none.
