@@ -237,10 +237,7 @@ impl Knobs {
         let max_reservations = capacity("--max-reservations", given, needs.reservations)?;
         let given = match scenario {
             Scenario::HotSpot => self.max_operations,
-            // Room beyond the commands, so that what fills it is the flood alone.
-            Scenario::RetryWindow => self
-                .max_operations
-                .or(Some(needs.operations.max(2 * self.commands))),
+            Scenario::RetryWindow => Some(self.operations()),
         };
         let max_operations = capacity("--max-operations", given, needs.operations)?;
         Ok(Options {
@@ -296,20 +293,26 @@ impl Knobs {
         }
     }
 
+    /// Plans, orders, answers and times of one run, at most; several threads hold an order and its
+    /// answer twice.
     fn harness_bytes(&self, scenario: Scenario) -> u64 {
-        // An order in the plan, in a thread's hands and its answer.
-        let step = 4 * size_of::<Order>() as u64;
+        let order = 8 * size_of::<Order>() as u64;
         let (commands, steps) = self.scale(scenario);
         let submissions = commands / self.batch + steps * self.threads;
-        let sundries = 1 << 20;
-        let per_resource = 128 * (self.resources + 1);
-        match scenario {
-            Scenario::HotSpot => sundries + per_resource + self.holders * step + 16 * submissions,
-            Scenario::RetryWindow => {
-                let operations = self.max_operations.unwrap_or(0).max(2 * self.commands);
-                sundries + per_resource + 16 * submissions + 2 * operations * (step + 256)
-            }
-        }
+        // The program itself, and the threads' stacks.
+        let program = (4 << 20) + (self.threads << 17);
+        let plan = match scenario {
+            Scenario::HotSpot => self.holders * order,
+            Scenario::RetryWindow => self.commands * order + self.operations() * order / 2,
+        };
+        program + 128 * (self.resources + 1) + 16 * submissions + plan
+    }
+
+    /// Places of the table that retry-window fills.
+    fn operations(&self) -> u64 {
+        let needed = self.needs(Scenario::RetryWindow).operations;
+        // Room beyond the commands, so that what fills it is the flood alone.
+        self.max_operations.unwrap_or(needed.max(2 * self.commands))
     }
 
     /// Commands and steps of one run, at most.
@@ -320,8 +323,7 @@ impl Knobs {
                 (self.rounds * round + self.resources, 3 * self.rounds + 1)
             }
             Scenario::RetryWindow => {
-                let operations = self.max_operations.unwrap_or(0).max(2 * self.commands);
-                let round = 6 * self.commands + 4 * operations;
+                let round = 6 * self.commands + 4 * self.operations();
                 let steps = 4 * self.commands + 4 * FLOOD_SLOTS_MAX + 8;
                 (
                     self.rounds * round + self.resources,
