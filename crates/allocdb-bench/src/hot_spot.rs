@@ -1,8 +1,8 @@
 //! Hot spot: many holders contend for few resources.
 //!
 //! A round is `ttl` slots long. At its slot each holder asks for one resource, which it picks by
-//! the skew; so most ask for the same few, and each resource that anybody asks for must have exactly
-//! one winner. What becomes of a hold was decided by the plan, for the resource and not for the
+//! the skew; so most ask for the same few, and each resource that anybody asks for must have
+//! exactly one winner. What becomes of a hold was decided by the plan, for the resource and not for the
 //! holder: given back at once, confirmed and then given back, or left for time to end, which makes
 //! it due at the very slot of the next round. So all resources are free when a round begins.
 //!

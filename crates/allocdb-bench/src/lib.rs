@@ -14,8 +14,8 @@
 //! | [`counts`], [`report`] | what is compared, what is printed |
 //! | [`random`] | numbers that never change |
 //!
-//! What a seed decides: every count and the detail digest, whatever the batch, the threads, the sync
-//! and the machine; with one thread also the digest of the state, whatever the batch, since commits
+//! What a seed decides: every count and the detail digest, whatever the batch, the threads, the
+//! sync and the machine; with one thread also the digest of the state, whatever the batch, since commits
 //! follow the plan's order. With more threads the engine decides who comes first, so the state's
 //! digest differs from run to run and is not shown. Times are decided by the machine.
 
@@ -92,8 +92,7 @@ pub fn run_against(
         let run = play(scenario, knobs, setup).map_err(said)?;
         found.extend(mismatches(expected, &run.counts));
         times.push(run.times);
-        let (counts, digest) = first.get_or_insert((run.counts, run.digest.clone()));
-        let _ = counts;
+        let (_, digest) = first.get_or_insert((run.counts, run.digest.clone()));
         if knobs.threads == 1 && *digest != run.digest {
             found.push(Mismatch {
                 name: format!("state digest of run {number}"),

@@ -1,7 +1,7 @@
 //! What a scenario prints: the counts that prove the outcome, beside the times.
 //!
-//! Counts are the same on every machine. Times are of one machine and one moment: each is the median
-//! of the runs' own figures, so one run that met a busy disk does not show.
+//! Counts are the same on every machine. Times are of one machine and one moment: each is the
+//! median of the runs' own figures, so one run that met a busy disk does not show.
 
 use core::fmt::{self, Write};
 

@@ -1,8 +1,8 @@
 //! Retry window: operations are repeated while they are remembered and after, and the table that
 //! remembers them is driven full and drained by slots.
 //!
-//! [`plan`] says what is done, [`tally`](mod@tally) what must come out. Here the plan is played, and
-//! the answers are counted and held against each other: a retry's answer must be the first one,
+//! [`plan`] says what is done, [`tally`](mod@tally) what must come out. Here the plan is played,
+//! and the answers are counted and held against each other: a retry's answer must be the first one,
 //! with its LSN; a conflict must name the first one's LSN.
 //!
 //! With several threads it differs from run to run which of a step's commands won a resource, and

@@ -3,12 +3,15 @@
 //! With a window of W slots an operation made at slot `s` is remembered up to and including
 //! `s + W` (R14). A round has two parts, and nothing is remembered when one begins:
 //!
-//! | slots from the round's first | what happens |
-//! |---|---|
-//! | 0 to W | new operations, spread evenly; some of them are repeated: beside themselves in the same step, somewhere within their window, at its last slot; some are repeated with another command |
-//! | up to 2 W + 1 | some of them come a slot too late: with a limit they are refused, without one they are executed again |
-//! | flood: K slots | new operations fill the table to the last place; then more of them, which are refused; retries and conflicts, which are answered all the same |
-//! | flood + W + 1: K slots | those made in one slot of the flood are gone in one slot: as many places are free, and more are asked for |
+//! - Slots 0 to W: new operations, spread evenly. Some of them are repeated: beside themselves in
+//!   the same step, somewhere within their window, at its last slot; some ids are used again for
+//!   another command.
+//! - Up to slot 2 W + 1: some of them come a slot too late. With a limit they are refused, without
+//!   one they are executed again.
+//! - K slots of flood: new operations fill the table to the last place; then come more of them,
+//!   which are refused, and retries and conflicts, which are answered all the same.
+//! - W + 1 slots after each of the flood's: what was made in that one is gone, so as many places
+//!   are free, and more are asked for.
 //!
 //! The flood asks for one resource of its own, which is confirmed to somebody: so each of its
 //! answers is the same, whichever of them find a place.
