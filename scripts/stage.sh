@@ -91,7 +91,7 @@ FILE
 
 main() {
     local version soname libraries
-    [ ! -x "$ROOT/scripts/setup.sh" ] || "$ROOT/scripts/setup.sh"
+    [ ! -x "$ROOT/scripts/setup.sh" ] || "$ROOT/scripts/setup.sh" --languages ""
     version=$(awk -F'"' '/^version = / { print $2; exit }' "$ROOT/Cargo.toml")
     # The part that promises compatibility: 0 while the version is 0.x.
     soname=libAllocDB.so.${version%%.*}

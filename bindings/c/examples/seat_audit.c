@@ -8,7 +8,10 @@
  *  - every sale that was acknowledged is there exactly once, with its holder and its seats;
  *  - no seat was sold twice; nothing is sold that nobody was told of;
  *  - every hold that was not sold has ended, and none ended early;
- *  - the seats that are not sold can really be bought, and those that are sold cannot.
+ *  - the seats that are not sold can really be bought, and those that are sold cannot;
+ *  - whoever tried to open the database beside its owner was told that owner;
+ *  - each seller honoured what it found of the one before: it confirmed holds of it, refused their
+ *    seats to others, and answered its operations again from the retry cache.
  *
  * Then it prints the run's table and draws the map. It ends with 0 only if every check passed and
  * if the run had something to check: an audit of an idle shop proves nothing.
@@ -19,23 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocdb.h"
-#include "seat_journal.h"
-#include "seat_map.h"
-#include "venue.h"
+#include "seat_audit.h"
 
 #define PAGE_LEN 256u
 #define PROBE_LEN 1000u
-
-struct audit {
-    allocdb *db;
-    struct venue venue;
-    struct journal journal;
-    allocdb_resource *rows; /* by seat, as listed; resource_id 0 where the seat was not there */
-    uint8_t *sold_life;     /* by seat: the life in which it was sold, 0 = it was not */
-    uint64_t sales, seats_sold, revenue, expired, released;
-    unsigned failure_count;
-};
 
 static bool ids_equal(allocdb_id left, allocdb_id right)
 {
@@ -127,7 +117,10 @@ static void check_sales(struct audit *audit)
         const struct claim *claim = &audit->journal.claims[i];
         if (claim->sold_lsn == 0)
             continue;
+        struct share *share = share_of(audit, claim->sold_life);
         audit->sales += 1;
+        share->sales += 1;
+        share->seats_sold += claim->seat_count;
         missing += !sale_is_there(audit, claim);
         for (uint32_t k = 0; k < claim->seat_count; k++) {
             uint32_t seat = claim->seats[k];
@@ -180,8 +173,11 @@ static void check_ended_holds(struct audit *audit)
         ended += 1;
         uint32_t state = claim->released_lsn != 0 ? ALLOCDB_RESERVATION_STATE_RELEASED
                                                   : ALLOCDB_RESERVATION_STATE_EXPIRED;
+        struct share *share = share_of(audit, claim->granted_life);
         audit->released += claim->released_lsn != 0;
         audit->expired += claim->released_lsn == 0;
+        share->released += claim->released_lsn != 0;
+        share->expired += claim->released_lsn == 0;
         allocdb_status status =
             reservation_read(audit, claim->reservation_id, &row, ids, &id_count);
         bool over = status == ALLOCDB_RETIRED || (status == ALLOCDB_OK && row.state == state);
@@ -295,95 +291,27 @@ static void check_journal(struct audit *audit)
             audit->sales);
 }
 
-static void row(const char *name, uint64_t value, const char *remark)
-{
-    char number[32];
-    printf("  %-18s %12s  %s\n", name, grouped(value, number), remark);
-}
-
-static void print_engine_rows(const struct journal *journal)
-{
-    uint64_t commands = journal_sum(journal, STAT_COMMANDS);
-    uint64_t commits = journal_sum(journal, STAT_COMMITS);
-    uint64_t elapsed_ms = journal_sum(journal, STAT_ELAPSED_MS);
-    uint64_t syncs = journal_sum(journal, STAT_SYNCS);
-    char text[96];
-    row("commands", commands, "in the log");
-    row("throughput", elapsed_ms == 0 ? 0 : commands * 1000 / elapsed_ms, "commands a second");
-    snprintf(text, sizeof text, "%.2f records a commit",
-             commits == 0 ? 0.0 : (double)commands / (double)commits);
-    row("commits", commits, text);
-    snprintf(text, sizeof text, "each %.0f us on average",
-             syncs == 0 ? 0.0
-                        : (double)journal_sum(journal, STAT_SYNC_NS_SUM) / 1e3 / (double)syncs);
-    row("syncs", syncs, text);
-    row("checkpoints", journal_sum(journal, STAT_CHECKPOINTS), "while it sold");
-    row("kills", journal->life_count == 0 ? 0 : journal->life_count - 1, "with kill -9");
-    for (uint32_t i = 1; i < journal->life_count; i++) {
-        const struct life *life = &journal->lives[i];
-        char records[32];
-        printf("  recovery %-9" PRIu32 " %9.3f ms  %s, %s records replayed, %" PRIu64
-               " torn bytes cut\n",
-               i, life->recovery_seconds * 1e3, life->kind, grouped(life->records, records),
-               life->torn_bytes);
-    }
-}
-
-static void print_table(const struct audit *audit)
+/* Only where several sellers took turns: each is held to all three kinds of what it found. */
+static void check_handovers(struct audit *audit)
 {
     const struct journal *journal = &audit->journal;
-    char text[96], sales[32], money[32];
-    printf("\n");
-    row("seats", audit->venue.seat_count, "in the venue");
-    snprintf(text, sizeof text, "in %s sales, for %s", grouped(audit->sales, sales),
-             grouped(audit->revenue, money));
-    row("sold", audit->seats_sold, text);
-    row("looked", journal_sum(journal, STAT_LOOKED), "reads: is this seat free?");
-    row("tried", journal_sum(journal, STAT_TRIES), "reserves, of one to four seats together");
-    row("contended", journal_sum(journal, STAT_CONTENDED), "of them found a seat taken");
-    row("held", journal->claim_count, "of them were granted");
-    row("expired", audit->expired, "holds that ran out");
-    row("given back", audit->released, "holds");
-    row("too late", journal_sum(journal, STAT_LATE), "confirms after the hold had run out");
-    row("retried", journal_sum(journal, STAT_DUPLICATES), "commands sent twice on purpose");
-    snprintf(text, sizeof text, "under way at a kill: %" PRIu64 " had been done, %" PRIu64 " not",
-             journal_sum(journal, STAT_RESUMED_KNOWN), journal_sum(journal, STAT_RESUMED_NEW));
-    row("resumed",
-        journal_sum(journal, STAT_RESUMED_KNOWN) + journal_sum(journal, STAT_RESUMED_NEW), text);
-    print_engine_rows(journal);
-    printf(
-        "  (what the seller counted in the last tenth of a second before a kill died with it)\n\n");
-}
-
-static void note(struct map_text *text, const char *what, uint64_t value)
-{
-    char number[32];
-    if (text->note_count < MAP_NOTES_MAX)
-        snprintf(text->notes[text->note_count++], sizeof text->notes[0], "%s %s",
-                 grouped(value, number), what);
-}
-
-static bool draw(const struct audit *audit, const char *path)
-{
-    struct map_text text;
-    char sold[32], seats[32], money[32];
-    memset(&text, 0, sizeof text);
-    text.life_count = audit->journal.life_count;
-    snprintf(text.title, sizeof text.title, "%s of %s seats sold", grouped(audit->seats_sold, sold),
-             grouped(audit->venue.seat_count, seats));
-    snprintf(text.subtitle, sizeof text.subtitle,
-             "by a C program over AllocDB that was killed %u times with kill -9, and came back: %s",
-             text.life_count == 0 ? 0 : text.life_count - 1,
-             audit->failure_count == 0 ? "nothing lost, nothing sold twice" : "THE AUDIT FAILED");
-    snprintf(text.notes[text.note_count++], sizeof text.notes[0], "revenue %s",
-             grouped(audit->revenue, money));
-    note(&text, "sales acknowledged", audit->sales);
-    note(&text, "tries found a seat taken", journal_sum(&audit->journal, STAT_CONTENDED));
-    note(&text, "holds ran out", audit->expired);
-    note(&text, "retries got the same answer",
-         journal_sum(&audit->journal, STAT_DUPLICATES) +
-             journal_sum(&audit->journal, STAT_RESUMED_KNOWN));
-    return map_write(path, &audit->venue, audit->sold_life, &text);
+    uint64_t kept = 0, answered = 0;
+    bool all_kept = true, all_answered = true;
+    verdict(audit, journal->lock_wrong_count == 0 && journal->lock_count + 1 >= journal->turn_count,
+            "every program that tried to open it as well was told the owner's pid",
+            journal->lock_count);
+    for (uint32_t turn = 2; turn <= journal->turn_count; turn++) {
+        const struct handover *handover = &journal->handovers[turn];
+        kept += handover->sold_count + handover->refused_count;
+        answered += handover->answered_count;
+        all_kept = all_kept && handover->sold_count > 0 && handover->refused_count > 0;
+        all_answered = all_answered && handover->answered_count > 0;
+    }
+    if (journal->turn_count < 2)
+        return;
+    verdict(audit, all_kept, "every seller kept holds of the one before, against others too", kept);
+    verdict(audit, all_answered, "every seller answered retries of what the one before had done",
+            answered);
 }
 
 static void audit_open(struct audit *audit, char **argv)
@@ -399,6 +327,8 @@ static void audit_open(struct audit *audit, char **argv)
         fprintf(stderr, "seat_audit: %s cannot be read\n", argv[3]);
         exit(2);
     }
+    for (uint32_t life = 1; life <= audit->journal.life_count; life++)
+        share_of(audit, life); /* the table's columns: in the order of the turns */
     audit->rows = calloc(audit->venue.seat_count, sizeof *audit->rows);
     audit->sold_life = calloc(audit->venue.seat_count, 1);
     allocdb_options_init(&options, sizeof options);
@@ -426,8 +356,9 @@ int main(int argc, char **argv)
     check_never_early(&audit);
     check_by_buying(&audit);
     check_journal(&audit);
-    print_table(&audit);
-    if (argc == 5 && !draw(&audit, argv[4])) {
+    check_handovers(&audit);
+    table_print(&audit);
+    if (argc == 5 && !map_draw(&audit, argv[4])) {
         fprintf(stderr, "seat_audit: %s cannot be written\n", argv[4]);
         audit.failure_count += 1;
     }

@@ -18,10 +18,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOLD_TTL_SLOTS 16u /* 1.6 s at 100 ms a slot: buyers in this demo are in a hurry */
 #define HOLD_TTL_MS (HOLD_TTL_SLOTS * 100u)
 #define FAN_CLICKS_MAX 40u
 #define LOOKS_MAX 50u
+#define NAP_MS_MAX 20u
+#define LEAVE_MS_MAX 1500u
 
 static uint64_t random_below(struct buyer_page *page, uint64_t bound)
 {
@@ -35,6 +36,24 @@ static uint64_t random_below(struct buyer_page *page, uint64_t bound)
 static void step_set(struct buyer_page *page, enum step step)
 {
     atomic_store_explicit(&page->step, (uint32_t)step, memory_order_release);
+}
+
+static bool is_over(const struct shop *shop)
+{
+    return wall_ms() >= shop->closing_ms;
+}
+
+/* Takes its time over the seats that it holds; false when it is interrupted, because the next seller
+ * takes over. */
+static bool ponder(const struct buyer *buyer, uint64_t ms)
+{
+    uint64_t until_ms = wall_ms() + ms;
+    for (uint64_t now_ms; (now_ms = wall_ms()) < until_ms;) {
+        if (buyer->shop->hands_over && is_over(buyer->shop))
+            return false;
+        nap_ms(until_ms - now_ms < NAP_MS_MAX ? until_ms - now_ms : NAP_MS_MAX);
+    }
+    return true;
 }
 
 /* A new operation, written down before it is sent. */
@@ -147,8 +166,7 @@ static bool ask(struct buyer *buyer, enum step step, allocdb_outcome *outcome)
     return true;
 }
 
-/* The seats of the page as the end of a line for the witness. */
-static const char *seats_text(const struct buyer_page *page, char *text, size_t size)
+const char *seats_text(const struct buyer_page *page, char *text, size_t size)
 {
     size_t used = 0;
     text[0] = '\0';
@@ -264,13 +282,17 @@ static bool think(struct buyer *buyer)
         step_set(page, STEP_CHOOSE);
         return true;
     case PLAN_CANCEL:
-        nap_ms(100 + random_below(page, 400));
-        step_begin_command(buyer, STEP_RELEASE);
+        if (ponder(buyer, 100 + random_below(page, 400)))
+            step_begin_command(buyer, STEP_RELEASE);
         return true;
     case PLAN_DITHER: /* around the deadline: some are in time, some are late */
-        nap_ms(HOLD_TTL_MS - 200 + random_below(page, 400));
+        if (!ponder(buyer, HOLD_TTL_MS - 200 + random_below(page, 400)))
+            return true;
         break;
-    case PLAN_BUY: nap_ms(50 + random_below(page, 400)); break;
+    case PLAN_BUY:
+        if (!ponder(buyer, 50 + random_below(page, 600)))
+            return true;
+        break;
     }
     step_begin_command(buyer, STEP_CONFIRM);
     return true;
@@ -318,12 +340,44 @@ static bool release(struct buyer *buyer)
     return true;
 }
 
+/* The last steps before another seller takes over: false when the buyer has left. What it leaves in
+ * its page is for the next one to finish. One in three leaves holding seats; one has paid, and one
+ * has clicked, and neither has heard the answer: the connection broke just then. */
+static bool leave(struct buyer *buyer, enum step step)
+{
+    enum { HOLDS, PAID, CLICKED } way = buyer->number % 3;
+    struct buyer_page *page = buyer->page;
+    allocdb_outcome unheard;
+    if (buyer->gone_by_ms == 0)
+        buyer->gone_by_ms = wall_ms() + LEAVE_MS_MAX;
+    if (step == STEP_CHOOSE && wall_ms() >= buyer->gone_by_ms)
+        return false; /* in a house that is nearly full there may be nothing left to hold */
+    if (step == STEP_CHOOSE) {
+        page->clicks_left = 0;
+        choose(buyer);
+        if (way != CLICKED)
+            return true;
+        send(buyer, STEP_RESERVE, &unheard);
+        return false;
+    }
+    page->plan = PLAN_BUY;
+    if (way == PAID) {
+        step_begin_command(buyer, STEP_CONFIRM);
+        send(buyer, STEP_CONFIRM, &unheard);
+    }
+    return false;
+}
+
 /* One step from where the page says that the buyer is; false when it leaves the shop. */
 static bool step_do(struct buyer *buyer)
 {
-    switch ((enum step)atomic_load_explicit(&buyer->page->step, memory_order_acquire)) {
+    enum step step = (enum step)atomic_load_explicit(&buyer->page->step, memory_order_acquire);
+    bool between = step == STEP_CHOOSE || step == STEP_THINK;
+    if (between && buyer->shop->hands_over && is_over(buyer->shop))
+        return leave(buyer, step);
+    switch (step) {
     case STEP_CHOOSE:
-        if (wall_ms() >= buyer->shop->closing_ms)
+        if (is_over(buyer->shop))
             return false;
         choose(buyer);
         return true;

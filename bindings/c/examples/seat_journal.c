@@ -20,11 +20,14 @@ const char *const STAT_NAMES[STAT_COUNT] = {
 #undef STAT_NAME
 };
 
-enum event_kind { EVENT_HOLD = 0, EVENT_SALE = 1, EVENT_FREE = 2, EVENT_LATE = 3 };
+enum event_kind { EVENT_HOLD, EVENT_BUSY, EVENT_SALE, EVENT_FREE, EVENT_LATE, EVENT_KINDS };
 
 struct event {
     enum event_kind kind;
     size_t line;
+    uint32_t life;
+    unsigned cached;
+    uint64_t seen_slot; /* of a refusal: it came before this slot */
     struct claim claim;
 };
 
@@ -72,8 +75,8 @@ static bool seats_parse(struct claim *claim, const struct venue *venue, const ch
 
 static int kind_parse(const char *line)
 {
-    static const char *const VERBS[] = {"hold ", "sale ", "free ", "late "};
-    for (int i = 0; i < 4; i++)
+    static const char *const VERBS[EVENT_KINDS] = {"hold ", "busy ", "sale ", "free ", "late "};
+    for (int i = 0; i < EVENT_KINDS; i++)
         if (strncmp(line, VERBS[i], 5) == 0)
             return i;
     return -1;
@@ -86,28 +89,31 @@ static bool event_parse(struct events *events, struct journal *journal, const st
     int kind = kind_parse(line);
     int used = 0, more = 0;
     uint64_t ttl = 0;
-    unsigned cached = 0;
-    if (kind < 0)
+    if (kind < 0 || journal->life_count == 0)
         return false;
     struct event *event = event_add(events);
     struct claim *claim = &event->claim;
     event->kind = (enum event_kind)kind;
     event->line = journal->line_count;
+    event->life = journal->life_count;
     bool read = sscanf(line + 5, "%16" SCNx64 "%16" SCNx64 " %16" SCNx64 "%16" SCNx64 "%n",
                        &claim->reservation_id.hi, &claim->reservation_id.lo, &claim->holder_id.hi,
                        &claim->holder_id.lo, &used) == 4;
     const char *rest = line + 5 + used;
     if (read && event->kind == EVENT_HOLD) {
-        read = sscanf(rest, " %" SCNu64 " %" SCNu64 " %u%n", &claim->deadline_slot, &ttl, &cached,
-                      &more) == 3 &&
+        read = sscanf(rest, " %" SCNu64 " %" SCNu64 " %u%n", &claim->deadline_slot, &ttl,
+                      &event->cached, &more) == 3 &&
                seats_parse(claim, venue, rest + more);
         claim->created_slot = claim->deadline_slot - ttl;
+        claim->granted_life = journal->life_count;
+    } else if (read && event->kind == EVENT_BUSY) {
+        read = sscanf(rest, " %" SCNu64, &event->seen_slot) == 1;
     } else if (read && event->kind == EVENT_SALE) {
-        read = sscanf(rest, " %" SCNu64 " %u%n", &claim->sold_lsn, &cached, &more) == 2 &&
+        read = sscanf(rest, " %" SCNu64 " %u%n", &claim->sold_lsn, &event->cached, &more) == 2 &&
                seats_parse(claim, venue, rest + more);
         claim->sold_life = journal->life_count;
     } else if (read && event->kind == EVENT_FREE) {
-        read = sscanf(rest, " %" SCNu64 " %u", &claim->released_lsn, &cached) == 2;
+        read = sscanf(rest, " %" SCNu64 " %u", &claim->released_lsn, &event->cached) == 2;
     }
     return read;
 }
@@ -116,11 +122,33 @@ static bool life_parse(struct journal *journal, const char *line)
 {
     if (journal->life_count == LIVES_MAX)
         return false;
-    struct life *life = &journal->lives[journal->life_count++];
-    return sscanf(line,
-                  "open %*u %31s %lf %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
-                  life->kind, &life->recovery_seconds, &life->snapshot_lsn, &life->frames,
-                  &life->records, &life->torn_bytes, &life->last_lsn) == 7;
+    struct life *life = &journal->lives[journal->life_count];
+    if (sscanf(line,
+               "open %*u %" SCNu32 " %15s %" SCNu64 " %31s %lf %" SCNu64 " %" SCNu64 " %" SCNu64
+               " %" SCNu64 " %" SCNu64,
+               &life->turn, life->language, &life->pid, life->kind, &life->recovery_seconds,
+               &life->snapshot_lsn, &life->frames, &life->records, &life->torn_bytes,
+               &life->last_lsn) != 10)
+        return false;
+    if (life->turn != journal->turn_count) {
+        if (life->turn != journal->turn_count + 1)
+            return false;
+        journal->turn_count = life->turn;
+        journal->handovers[life->turn].begin_lsn = life->last_lsn;
+    }
+    journal->life_count += 1;
+    return true;
+}
+
+/* The program that tried runs beside the seller: the owner is whoever opened last. */
+static bool lock_parse(struct journal *journal, const char *line)
+{
+    uint64_t pid = 0;
+    if (journal->life_count == 0 || sscanf(line, "lock %*15s %" SCNu64, &pid) != 1)
+        return false;
+    journal->lock_count += 1;
+    journal->lock_wrong_count += pid != journal->lives[journal->life_count - 1].pid;
+    return true;
 }
 
 static bool stats_parse(struct journal *journal, const char *line)
@@ -148,6 +176,8 @@ static bool line_parse(struct events *events, struct journal *journal, const str
         return true;
     if (strncmp(line, "open ", 5) == 0)
         return life_parse(journal, line);
+    if (strncmp(line, "lock ", 5) == 0)
+        return lock_parse(journal, line);
     if (strncmp(line, "stat ", 5) == 0)
         return stats_parse(journal, line);
     return event_parse(events, journal, venue, line);
@@ -178,6 +208,28 @@ static bool seats_equal(const struct claim *left, const struct claim *right)
            memcmp(left->seats, right->seats, left->seat_count * sizeof left->seats[0]) == 0;
 }
 
+/* What a line says about the turn before its own. A reservation's id holds the LSN of its reserve. */
+static void handover_count(struct journal *journal, const struct claim *claim,
+                           const struct event *event)
+{
+    struct handover *handover = &journal->handovers[journal->lives[event->life - 1].turn];
+    const struct claim *said = &event->claim;
+    bool inherited = said->reservation_id.lo <= handover->begin_lsn;
+    uint64_t answer_lsn = 0; /* of the command that is answered */
+    switch (event->kind) {
+    case EVENT_HOLD: answer_lsn = said->reservation_id.lo; break;
+    case EVENT_SALE: answer_lsn = said->sold_lsn; break;
+    case EVENT_FREE: answer_lsn = said->released_lsn; break;
+    case EVENT_BUSY:
+        handover->refused_count += inherited && event->seen_slot < claim->deadline_slot;
+        return;
+    default: return;
+    }
+    bool before = answer_lsn <= handover->begin_lsn;
+    handover->answered_count += event->cached == 1 && before;
+    handover->sold_count += event->kind == EVENT_SALE && inherited && !before;
+}
+
 static void claim_fold(struct journal *journal, struct claim *claim, const struct event *event)
 {
     const struct claim *said = &event->claim;
@@ -188,6 +240,7 @@ static void claim_fold(struct journal *journal, struct claim *claim, const struc
         if (!seats_equal(claim, said) || claim->deadline_slot != said->deadline_slot)
             contradict(journal, event->line, "one reservation id for two holds");
         break;
+    case EVENT_BUSY: break;
     case EVENT_SALE:
         if (!seats_equal(claim, said))
             contradict(journal, event->line, "other seats were sold than were held");
@@ -206,6 +259,7 @@ static void claim_fold(struct journal *journal, struct claim *claim, const struc
         if (claim->sold_lsn != 0)
             contradict(journal, event->line, "what was sold came too late");
         break;
+    case EVENT_KINDS: break;
     }
 }
 
@@ -225,9 +279,10 @@ static void events_fold(struct journal *journal, struct events *events)
             *claim = event->claim;
             if (event->kind != EVENT_HOLD)
                 contradict(journal, event->line, "an answer about what was never granted");
-            continue;
+        } else {
+            claim_fold(journal, claim, event);
         }
-        claim_fold(journal, claim, event);
+        handover_count(journal, claim, event);
     }
 }
 
@@ -257,12 +312,23 @@ void journal_free(struct journal *journal)
     memset(journal, 0, sizeof *journal);
 }
 
-uint64_t journal_sum(const struct journal *journal, enum figure stat)
+uint64_t journal_sum_of(const struct journal *journal, const char *language, enum figure stat)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < journal->life_count; i++)
-        sum += journal->lives[i].stats[stat];
+        if (language == NULL || strcmp(journal->lives[i].language, language) == 0)
+            sum += journal->lives[i].stats[stat];
     return sum;
+}
+
+uint64_t journal_sum(const struct journal *journal, enum figure stat)
+{
+    return journal_sum_of(journal, NULL, stat);
+}
+
+const char *journal_language(const struct journal *journal, uint32_t life)
+{
+    return life == 0 || life > journal->life_count ? "?" : journal->lives[life - 1].language;
 }
 
 struct claim *journal_find(const struct journal *journal, allocdb_id reservation_id)

@@ -7,9 +7,9 @@
  * seat's width between neighbours, so sections look as they were counted: rows grow with their
  * radius, stairs and the camera platform are gaps.
  *
- * Every life of the seller has its own colour. A picture in which all of them cover the
- * arena is the demo's result at one glance: nothing that was sold before a kill was lost or sold
- * again.
+ * Every language of a seller has its own hue, and what it sold after it was killed is lighter. A
+ * picture in which all of them cover the arena is the demo's result at one glance: nothing that was
+ * sold before a kill or by another program was lost or sold again.
  */
 #include "seat_map.h"
 
@@ -27,10 +27,9 @@
 #define RADIANS (3.14159265358979323846 / 180.0)
 #define RING_DEGREES 260.0
 #define RING_BEGIN_DEGREES (-40.0)
-#define COLOURS 5u
 
-static const char *const LIFE_COLOURS[COLOURS] = {"#56b4e9", "#e69f00", "#2fbf8f", "#e07bb5",
-                                                  "#f0e442"};
+static const char *const COLOURS[MAP_LEGENDS_MAX] = {"#3f8fd9", "#9fd0f5", "#d98b1f", "#f7d07a",
+                                                     "#1fa283", "#8fe3c8", "#c45a95", "#f0a8cf"};
 
 struct ring {
     char first_digit;
@@ -101,8 +100,7 @@ static struct point seat_point(const char *name, uint32_t row, uint32_t place, u
 }
 
 /* Finds the section that begins at seat `first`. */
-static struct section section_at(const struct venue *venue, const uint8_t *sold_life,
-                                 uint32_t first)
+static struct section section_at(const struct venue *venue, const uint8_t *colours, uint32_t first)
 {
     struct section section = {.name = venue->seats[first].section, .first = first};
     const char *row = "";
@@ -111,7 +109,7 @@ static struct section section_at(const struct venue *venue, const uint8_t *sold_
         if (strcmp(venue->seats[i].row, row) != 0)
             section.row_count += 1;
         row = venue->seats[i].row;
-        if (sold_life[i] != 0) {
+        if (colours[i] != 0) {
             section.sold_count += 1;
             section.revenue += venue->seats[i].price;
         }
@@ -120,7 +118,7 @@ static struct section section_at(const struct venue *venue, const uint8_t *sold_
     return section;
 }
 
-static void seats_draw(FILE *file, const struct venue *venue, const uint8_t *sold_life,
+static void seats_draw(FILE *file, const struct venue *venue, const uint8_t *colours,
                        const struct section *section)
 {
     uint32_t row = 0;
@@ -130,9 +128,8 @@ static void seats_draw(FILE *file, const struct venue *venue, const uint8_t *sol
                 break;
         for (uint32_t i = first; i < end; i++) {
             struct point at = seat_point(section->name, row, i - first, end - first);
-            unsigned colour = sold_life[i] > COLOURS ? COLOURS : sold_life[i];
-            fprintf(file, "<circle class=\"c%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"/>\n", colour,
-                    at.x, at.y, colour == 0 ? "2.6" : "3.6");
+            fprintf(file, "<circle class=\"c%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"/>\n", colours[i],
+                    at.x, at.y, colours[i] == 0 ? "2.6" : "3.6");
         }
     }
 }
@@ -167,8 +164,8 @@ static void head_draw(FILE *file, const struct map_text *text)
             "<title>%s</title>\n<style>\n"
             ".c0{fill:#232b3a;stroke:#46536b;stroke-width:.8}\n",
             WIDTH, HEIGHT, text->title);
-    for (unsigned i = 0; i < COLOURS; i++)
-        fprintf(file, ".c%u{fill:%s}\n", i + 1, LIFE_COLOURS[i]);
+    for (unsigned i = 0; i < MAP_LEGENDS_MAX; i++)
+        fprintf(file, ".c%u{fill:%s}\n", i + 1, COLOURS[i]);
     fprintf(file,
             ".title{font-size:34px;font-weight:700;fill:#f4f6fb}\n"
             ".text{font-size:16px;fill:#aab4c8}\n"
@@ -188,28 +185,29 @@ static void head_draw(FILE *file, const struct map_text *text)
 }
 
 /* The legend counts what it explains, so that the picture can be checked against the table. */
-static void legend_draw(FILE *file, const struct venue *venue, const uint8_t *sold_life,
+static void legend_draw(FILE *file, const struct venue *venue, const uint8_t *colours,
                         const struct map_text *text)
 {
-    static const char *const LIVES[COLOURS] = {"sold before the first kill", "after the first kill",
-                                               "after the second kill", "after the third kill",
-                                               "after later kills"};
-    uint32_t counts[COLOURS + 1] = {0};
+    uint32_t counts[MAP_LEGENDS_MAX + 1] = {0};
     char number[32];
+    unsigned shown = 0;
     for (uint32_t i = 0; i < venue->seat_count; i++)
-        counts[sold_life[i] > COLOURS ? COLOURS : sold_life[i]] += 1;
-    int y = 1330;
-    for (unsigned life = 1; life <= text->life_count && life <= COLOURS; life++, y += 24) {
+        counts[colours[i]] += 1;
+    for (unsigned i = 1; i <= MAP_LEGENDS_MAX; i++)
+        shown += text->legends[i][0] != '\0';
+    int y = 1426 - 24 * (int)(shown + 1);
+    for (unsigned i = 1; i <= MAP_LEGENDS_MAX + 1; i++) {
+        unsigned legend = i % (MAP_LEGENDS_MAX + 1); /* the free seats last */
+        if (legend != 0 && text->legends[legend][0] == '\0')
+            continue;
         fprintf(
             file,
             "<circle class=\"c%u\" cx=\"48\" cy=\"%d\" r=\"7\"/><text class=\"strong\" x=\"64\" "
-            "y=\"%d\">%s</text><text class=\"text\" x=\"70\" dx=\"200\" y=\"%d\">%s</text>\n",
-            life, y - 5, y, LIVES[life - 1], y, grouped(counts[life], number));
+            "y=\"%d\">%s</text><text class=\"text\" x=\"70\" dx=\"270\" y=\"%d\">%s</text>\n",
+            legend, y - 5, y, legend == 0 ? "free" : text->legends[legend], y,
+            grouped(counts[legend], number));
+        y += 24;
     }
-    fprintf(file,
-            "<circle class=\"c0\" cx=\"48\" cy=\"%d\" r=\"7\"/><text class=\"strong\" x=\"64\" "
-            "y=\"%d\">free</text><text class=\"text\" x=\"70\" dx=\"200\" y=\"%d\">%s</text>\n",
-            y - 5, y, y, grouped(counts[0], number));
 }
 
 static void notes_draw(FILE *file, const struct map_text *text)
@@ -220,7 +218,7 @@ static void notes_draw(FILE *file, const struct map_text *text)
                 i == 0 ? "strong" : "text", y, text->notes[i]);
 }
 
-bool map_write(const char *path, const struct venue *venue, const uint8_t *sold_life,
+bool map_write(const char *path, const struct venue *venue, const uint8_t *colours,
                const struct map_text *text)
 {
     FILE *file = fopen(path, "w");
@@ -229,17 +227,17 @@ bool map_write(const char *path, const struct venue *venue, const uint8_t *sold_
         return false;
     head_draw(file, text);
     for (uint32_t first = 0; first < venue->seat_count;) {
-        struct section section = section_at(venue, sold_life, first);
+        struct section section = section_at(venue, colours, first);
         first = section.end;
         if (ring_of(section.name) == NULL && section.name[0] != 'F')
             continue;
         fprintf(file, "<g><title>section %s: %u of %u sold, revenue %s</title>\n", section.name,
                 section.sold_count, section.end - section.first, grouped(section.revenue, number));
-        seats_draw(file, venue, sold_life, &section);
+        seats_draw(file, venue, colours, &section);
         label_draw(file, &section);
         fprintf(file, "</g>\n");
     }
-    legend_draw(file, venue, sold_life, text);
+    legend_draw(file, venue, colours, text);
     notes_draw(file, text);
     fprintf(file, "</svg>\n");
     return fclose(file) == 0;

@@ -1,12 +1,16 @@
 /* The seat seller: a C program that sells a venue's seats to many buyers at once, out of AllocDB.
  *
  *     seat_seller [-d DIRECTORY] [-v VENUE.csv] [-n NOTEBOOK] [-b BUYERS] [-s SEED] [-l LIFE]
- *                 [-u CLOSING_UNIX_MS]
+ *                 [-t TURN] [-u CLOSING_UNIX_MS | -c OPEN_MS] [-o] [-k]
  *
  * It opens (or creates) the database in DIRECTORY, makes every seat of the venue a resource, and
  * lets BUYERS threads loose on them until closing time. It may be killed at any instruction and
  * started again: it then finds everything that was ever acknowledged, and its buyers go on from
  * their notebook. scripts/demo.sh does just that to it.
+ *
+ * With -o it hands over: at closing its buyers stop where they are, and the next seller, in whatever
+ * language it is written, goes on from the database and the notebook. With -k it is that next
+ * one: it knocks, tells whose the database is, and waits for a word on its standard input.
  *
  * Read this file for how a program opens a database, loads resources in batches, keeps time going
  * with `allocdb_tick` and reads the health figures; read seat_buyer.c for how to buy.
@@ -36,7 +40,11 @@ struct arguments {
     uint32_t buyers;
     uint64_t seed;
     uint64_t life;
-    uint64_t closing_ms;
+    uint64_t turn;
+    uint64_t closing_ms; /* 0: so long after the opening */
+    uint64_t open_ms;
+    bool hands_over;
+    bool knocks;
 };
 
 void witness_tell(const char *format, ...)
@@ -95,15 +103,18 @@ static bool shop_open(struct shop *shop, const struct arguments *arguments)
     options.checkpoint_wal_bytes = 8u << 20;
     if (allocdb_open(arguments->directory, &options, &shop->db, &error) != ALLOCDB_OK)
         return complain("opening the database", &error);
+    shop->closing_ms =
+        arguments->closing_ms != 0 ? arguments->closing_ms : wall_ms() + arguments->open_ms;
 
     allocdb_recovery_report report = {.struct_size = sizeof report};
     if (allocdb_recovery_report_get(shop->db, &report, &error) != ALLOCDB_OK)
         return complain("reading the recovery report", &error);
     static const char *const KINDS[] = {"fresh", "wal_only", "snapshot_only", "snapshot_and_wal",
                                         "previous_snapshot_and_wal"};
-    witness_tell("open %" PRIu64 " %s %.6f %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-                 "\n",
-                 arguments->life, report.start_kind < 5 ? KINDS[report.start_kind] : "unknown",
+    witness_tell("open %" PRIu64 " %" PRIu64 " C %" PRIu64 " %s %.6f %" PRIu64 " %" PRIu64
+                 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                 arguments->life, arguments->turn, (uint64_t)getpid(),
+                 report.start_kind < 5 ? KINDS[report.start_kind] : "unknown",
                  (double)report.duration_ns / 1e9, report.snapshot_lsn, report.frames_replayed,
                  report.records_replayed, report.torn_bytes, report.last_lsn);
     return true;
@@ -242,7 +253,8 @@ static bool holds_live(struct shop *shop, size_t *hold_count)
 }
 
 /* Time passes by commands. Where none come, `allocdb_tick` is what lets holds run out; with nothing
- * due it writes nothing, so it may be called as often as one likes. */
+ * due it writes nothing, so it may be called as often as one likes. Ends when every buyer has left
+ * and, unless somebody else goes on, the last hold has ended. */
 static bool watch(struct shop *shop, uint64_t opened_ms)
 {
     allocdb_error error;
@@ -253,10 +265,13 @@ static bool watch(struct shop *shop, uint64_t opened_ms)
         allocdb_tick_result result;
         if (allocdb_tick(shop->db, ALLOCDB_SLOT_NOW, 0, &result, &error) != ALLOCDB_OK)
             return complain("ticking", &error);
+        bool open = atomic_load(&shop->buyers_inside) > 0;
         if (!stats_tell(shop, opened_ms))
             return false;
-        if (atomic_load(&shop->buyers_inside) > 0)
+        if (open)
             continue;
+        if (shop->hands_over)
+            return !atomic_load(&shop->failed);
         drain_ms += WATCH_EVERY_MS;
         if (!holds_live(shop, &hold_count))
             return false;
@@ -268,7 +283,7 @@ static bool watch(struct shop *shop, uint64_t opened_ms)
 
 static bool arguments_read(struct arguments *arguments, int argc, char **argv)
 {
-    for (int option; (option = getopt(argc, argv, "d:v:n:b:s:l:u:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "d:v:n:b:s:l:t:u:c:ok")) != -1;) {
         switch (option) {
         case 'd': arguments->directory = optarg; break;
         case 'v': arguments->venue = optarg; break;
@@ -276,6 +291,10 @@ static bool arguments_read(struct arguments *arguments, int argc, char **argv)
         case 'b': arguments->buyers = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 's': arguments->seed = strtoull(optarg, NULL, 10); break;
         case 'l': arguments->life = strtoull(optarg, NULL, 10); break;
+        case 't': arguments->turn = strtoull(optarg, NULL, 10); break;
+        case 'c': arguments->open_ms = strtoull(optarg, NULL, 10); break;
+        case 'o': arguments->hands_over = true; break;
+        case 'k': arguments->knocks = true; break;
         case 'u': arguments->closing_ms = strtoull(optarg, NULL, 10); break;
         default: return false;
         }
@@ -305,23 +324,26 @@ int main(int argc, char **argv)
                                   .buyers = 64,
                                   .seed = 1,
                                   .life = 1,
-                                  .closing_ms = wall_ms() + 10000};
+                                  .turn = 1,
+                                  .open_ms = 10000};
     struct venue venue;
     struct shop shop = {.venue = &venue};
     char why[128];
     if (!arguments_read(&arguments, argc, argv)) {
         fprintf(stderr, "usage: seat_seller [-d DIRECTORY] [-v VENUE.csv] [-n NOTEBOOK] [-b BUYERS]"
-                        " [-s SEED] [-l LIFE] [-u CLOSING_UNIX_MS]\n");
+                        " [-s SEED] [-l LIFE] [-t TURN] [-u CLOSING_UNIX_MS | -c OPEN_MS] [-o]"
+                        " [-k]\n");
         return 2;
     }
     if (!venue_load(&venue, arguments.venue, why, sizeof why)) {
         fprintf(stderr, "seat_seller: %s: %s\n", arguments.venue, why);
         return 2;
     }
-    shop.closing_ms = arguments.closing_ms;
+    shop.hands_over = arguments.hands_over;
     struct buyer_page *pages = notebook_open(&arguments);
-    bool done = pages != NULL && shop_open(&shop, &arguments) && shop_load(&shop) &&
-                sell(&shop, &arguments, pages);
+    bool done = pages != NULL && (!arguments.knocks || knock(arguments.directory)) &&
+                shop_open(&shop, &arguments) && shop_load(&shop) &&
+                rivals_try(&shop, pages, arguments.life) && sell(&shop, &arguments, pages);
     allocdb_close(&shop.db);
     venue_free(&venue);
     return done ? 0 : 1;

@@ -6,6 +6,8 @@
  * and shows on its standard error how the sale goes: one line that is drawn over and over on a
  * terminal, a line every five seconds elsewhere. SEATS is only for that picture.
  *
+ * An opening and the answer to a second opener are shown as lines of their own.
+ *
  * It knows nothing of the database and links nothing of it: a witness that shares code with the
  * accused proves little. It ends when the last writer of its input has closed it, so it outlives
  * any number of sellers that are killed.
@@ -39,6 +41,7 @@ struct witness {
     uint64_t seats_sold;
     uint64_t begun_ms, shown_ms, synced_ms;
     unsigned life;
+    char language[16];
     struct figures before; /* of the lives that ended */
     struct figures now;    /* of the present one */
     char text[65536];      /* lines that are not whole yet stand at its beginning */
@@ -61,9 +64,9 @@ static void show(struct witness *witness, uint64_t now_ms)
         bar[i] = i * witness->seats < sold * BAR_LEN ? '#' : '.';
     bar[BAR_LEN] = '\0';
     fprintf(stderr,
-            "%s  %4.1f s  life %u  [%s] %5" PRIu64 " of %" PRIu64 " seats sold  %" PRIu64
+            "%s  %4.1f s  %-6s [%s] %5" PRIu64 " of %" PRIu64 " seats sold  %" PRIu64
             " contended  %" PRIu64 " walked away%s",
-            witness->terminal ? "\r" : "", (double)passed_ms / 1000.0, witness->life, bar, sold,
+            witness->terminal ? "\r" : "", (double)passed_ms / 1000.0, witness->language, bar, sold,
             witness->seats, witness->before.contended + witness->now.contended,
             witness->before.walked_away + witness->now.walked_away,
             witness->terminal ? "\033[K" : "\n");
@@ -77,10 +80,36 @@ static void figure_take(uint64_t *figure, const char *line, const char *name)
         *figure = strtoull(found + strlen(name), NULL, 10);
 }
 
+static void say(const struct witness *witness, const char *text)
+{
+    fprintf(stderr, "%s  %4.1f s  %s\n", witness->terminal ? "\r\033[K" : "",
+            (double)(clock_ms() - witness->begun_ms) / 1000.0, text);
+}
+
+/* open LIFE TURN LANGUAGE PID ...; lock LANGUAGE PID */
+static void owner_take(struct witness *witness, const char *line)
+{
+    char language[16] = "?", text[160];
+    uint64_t pid = 0;
+    if (line[0] == 'l') {
+        sscanf(line, "lock %15s %" SCNu64, language, &pid);
+        snprintf(text, sizeof text, "%s tries to open it too: refused, process %" PRIu64 " has it",
+                 language, pid);
+    } else {
+        witness->life += 1;
+        sscanf(line, "open %*u %*u %15s %" SCNu64, witness->language, &pid);
+        snprintf(text, sizeof text, "%s has the database: life %u, process %" PRIu64,
+                 witness->language, witness->life, pid);
+    }
+    say(witness, text);
+}
+
 static void line_take(struct witness *witness, const char *line)
 {
-    if (strncmp(line, "open ", 5) == 0) {
-        witness->life += 1;
+    if (strncmp(line, "lock ", 5) == 0) {
+        owner_take(witness, line);
+    } else if (strncmp(line, "open ", 5) == 0) {
+        owner_take(witness, line);
         witness->before.contended += witness->now.contended;
         witness->before.walked_away += witness->now.walked_away;
         memset(&witness->now, 0, sizeof witness->now);
@@ -94,8 +123,7 @@ static void line_take(struct witness *witness, const char *line)
             spaces += 1;
         witness->seats_sold += spaces > 4 ? spaces - 4 : 0;
     } else if (strncmp(line, "note ", 5) == 0) {
-        fprintf(stderr, "%s  %4.1f s  %s\n", witness->terminal ? "\r\033[K" : "",
-                (double)(clock_ms() - witness->begun_ms) / 1000.0, line + 5);
+        say(witness, line + 5);
     }
 }
 
