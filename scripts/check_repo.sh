@@ -144,7 +144,7 @@ check_binding_dependencies() {
 # What the Python package may import: a list, so that each new module is a decision.
 PYTHON_MODULES=$(tr ' ' '\n' <<'MODULES'
 __future__ _ctypes allocdb abc atexit builtins collections contextlib copy ctypes dataclasses datetime
-decimal enum errno functools hashlib importlib io itertools json logging math numbers operator os pathlib
+decimal enum errno functools hashlib heapq importlib io itertools json logging math numbers operator os pathlib
 platform queue random re secrets signal string struct sys tempfile textwrap threading time traceback types
 typing unittest uuid warnings weakref
 MODULES
@@ -153,10 +153,14 @@ MODULES
 # imported_modules FILE...: file:line:top-level module, of its import statements; relative ones are its own.
 imported_modules() {
     awk '
-        FNR == 1 { inside = 0 }
+        FNR == 1 { inside = 0; checking = 0 }
         { count = gsub(/"""/, "\"\"\"") }
         inside { if (count % 2) inside = 0; next }
         count % 2 { inside = 1; next }
+        # What only a type checker reads is no dependency.
+        /^if TYPE_CHECKING:/ { checking = 1; next }
+        checking && /^[^ ]/ { checking = 0 }
+        checking && /^ +from typing_extensions / { next }
         /^[ ]*from [A-Za-z_]/ {
             name = $2; sub(/\..*/, "", name); print FILENAME ":" FNR ":" name
         }
@@ -250,8 +254,11 @@ check_function_size() {
 # Both begin a function in the first column and end it there.
 c_and_go_function_sizes() {
     awk -v code_max=$FUNCTION_LINES_MAX -v test_max=$TEST_FUNCTION_LINES_MAX '
-        FNR == 1 { begin = 0; max = FILENAME ~ /_test\.go$/ ? test_max : code_max }
-        /^[a-z].*\(/ && !/;$/ { begin = FNR; name = $0 }
+        FNR == 1 {
+            begin = 0; go = FILENAME ~ /\.go$/
+            max = FILENAME ~ /_test\.go$/ ? test_max : code_max
+        }
+        go ? /^func / : /^[a-z].*\(/ && !/;$/ { begin = FNR; name = $0 }
         /^}$/ && begin {
             if (FNR - begin + 1 > max)
                 print FILENAME ":" begin ": function has " FNR - begin + 1 " lines, at most " max ": " name

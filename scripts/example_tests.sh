@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Compiles the C and C++ examples against the staged tree, runs them, and tries the demo's audit itself.
+# Compiles the C and C++ examples against the staged tree, runs them, and tries the demo and its audit.
 #
 # usage: scripts/example_tests.sh [--help]
 #
-# The demo runs for a few seconds with two kills. Then its audit is shown journals of that run that were
-# tampered with, each in another way: it must refuse every one, or its "ok" would mean nothing. Wants
-# the staged tree (scripts/stage.sh). The last line is the count: `N passed, N failed`.
+# The demo runs for a few seconds in three orders of its languages, each with a kill in every turn, so
+# that each hands over to each. Then its audit is shown journals of such a run that were tampered with,
+# each in another way: it must refuse every one, or its "ok" would mean nothing. Wants the staged tree (scripts/stage.sh). The last line is the count: `N passed, N failed`.
 
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -150,7 +150,7 @@ run_readme_example() {
     [ "$(cat "$OUT/seat.txt")" = "buyer 1: $1"$'\n'"buyer 2: resource_busy" ]
 }
 
-run_demo() { "$ROOT/scripts/demo.sh" --seconds 6 --kills 2 --out "$SHOP"; }
+run_demo() { "$ROOT/scripts/demo.sh" --seconds 9 --languages "$1" --out "$SHOP"; }
 
 audit() { "$SHOP/seat_audit" "$SHOP/db" "$EXAMPLES/venue.csv" "$1"; }
 
@@ -187,11 +187,18 @@ try_audit() {
         /^hold / { $4 = sprintf("%.0f", $4 + 1000); $5 += 1000 } { print }'
     try "a retry with another answer is seen" audit_refuses "every retry" '
         /^stat / { sub(/ wrong=0/, " wrong=1") } { print }'
+    try "a wrong owner is seen" audit_refuses "told the owner.s pid" '
+        /^lock / { $3 += 1 } { print }'
+    try "a hold that the next seller did not honour is seen" audit_refuses "kept holds" '
+        /^busy / { next } { print }'
+    try "a retry that the next seller did not know is seen" audit_refuses "answered retries" '
+        /^(hold|sale|free) / { $(/^hold / ? 6 : 5) = 0 } { print }'
     try "a run without a sale is not taken for a proof" audit_refuses "something to check" '
-        /^(open|stat|note) / { print }'
+        /^(open|lock|stat|note) / { print }'
 }
 
 main() {
+    local order
     [ -f "$STAGE/include/allocdb.h" ] || fail "no staged tree; type scripts/stage.sh first"
     rm -rf "$OUT"
     mkdir -p "$OUT"
@@ -204,7 +211,10 @@ main() {
     try "the README's program compiles" build_readme_example
     try "the README's program sells its seat once" run_readme_example done
     try "the README's program started again finds it sold" run_readme_example resource_busy
-    try "the demo passes" run_demo
+    # The last run is the one that is tampered with: the default order, and so every hand-over of it.
+    for order in "go python" "python c" "c go c" "c python go"; do
+        try "the demo passes with sellers in $order" run_demo "$order"
+    done
     if [ -f "$SHOP/journal.txt" ]; then try_audit; fi
     say "example tests: $PASSED passed, $FAILED failed"
     [ "$FAILED" = 0 ]

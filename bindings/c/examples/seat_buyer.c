@@ -43,8 +43,8 @@ static bool is_over(const struct shop *shop)
     return wall_ms() >= shop->closing_ms;
 }
 
-/* Takes its time over the seats that it holds; false when it is interrupted, because the next seller
- * takes over. */
+/* Takes its time over the seats that it holds; false when it is interrupted, because the next
+ * seller takes over. */
 static bool ponder(const struct buyer *buyer, uint64_t ms)
 {
     uint64_t until_ms = wall_ms() + ms;

@@ -1,9 +1,9 @@
 /* What passes between two sellers: one process owns the database at a time, and what it leaves
  * behind binds the next one.
  *
- * Two things are shown here. A program that opens a database which somebody has open is refused, and
- * told by whom. And a hold outlives the process that granted it: before its own buyers come in, a
- * seller lets a rival try for the seats of every hold that it finds in the notebook. While a hold
+ * Two things are shown here. A program that opens a database which somebody has open is refused,
+ * and told by whom. And a hold outlives the process that granted it: before its own buyers come in,
+ * a seller lets a rival try for the seats of every hold that it finds in the notebook. While a hold
  * lasts the rival is refused, whichever language had granted it; after that it may have the seats,
  * and walks away from them.
  *

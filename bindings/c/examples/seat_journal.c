@@ -208,7 +208,7 @@ static bool seats_equal(const struct claim *left, const struct claim *right)
            memcmp(left->seats, right->seats, left->seat_count * sizeof left->seats[0]) == 0;
 }
 
-/* What a line says about the turn before its own. A reservation's id holds the LSN of its reserve. */
+/* What a line says about the turn before its own. A reservation's id holds its reserve's LSN. */
 static void handover_count(struct journal *journal, const struct claim *claim,
                            const struct event *event)
 {

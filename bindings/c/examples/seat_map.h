@@ -10,8 +10,8 @@
 #define MAP_NOTES_MAX 12u
 #define MAP_LEGENDS_MAX 8u
 
-/* A sold seat has the colour of a legend, counted from 1; 0 is a seat that is free. Two legends that
- * follow each other, the first with an odd number, share a hue: the second is the lighter one. */
+/* A sold seat has the colour of a legend, counted from 1; 0 is a seat that is free. Two legends
+ * that follow each other, the first with an odd number, share a hue: the second is the lighter. */
 struct map_text {
     char title[96];
     char subtitle[160];

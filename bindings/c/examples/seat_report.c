@@ -1,8 +1,8 @@
 /* What the audit shows: the table of the run, language by language, and the map.
  *
- * Two sources meet here. Sales, holds and what became of them are counted by the audit from what the
- * witness heard. The rest are the sellers' own counters, the last that the witness heard of each
- * life: what a seller counted in the last tenth of a second before a kill died with it.
+ * Two sources meet here. Sales, holds and what became of them are counted by the audit from what
+ * the witness heard. The rest are the sellers' own counters, the last that the witness heard of
+ * each life: what a seller counted in the last tenth of a second before a kill died with it.
  */
 #include "seat_audit.h"
 

@@ -8,9 +8,9 @@
  * started again: it then finds everything that was ever acknowledged, and its buyers go on from
  * their notebook. scripts/demo.sh does just that to it.
  *
- * With -o it hands over: at closing its buyers stop where they are, and the next seller, in whatever
- * language it is written, goes on from the database and the notebook. With -k it is that next
- * one: it knocks, tells whose the database is, and waits for a word on its standard input.
+ * With -o it hands over: at closing its buyers stop where they are, and the next seller, in
+ * whatever language it is written, goes on from the database and the notebook. With -k it is that
+ * next one: it knocks, tells whose the database is, and waits for a word on its standard input.
  *
  * Read this file for how a program opens a database, loads resources in batches, keeps time going
  * with `allocdb_tick` and reads the health figures; read seat_buyer.c for how to buy.

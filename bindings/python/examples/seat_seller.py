@@ -10,10 +10,11 @@ the same notebook (seat_seller.h has its layout) and says the same lines to the 
                  |          '---> nothing at all   sometimes: the hold runs out by itself
                  '-> a seat is taken: choose others
 
-The one rule that makes it safe: write down the operation, then send it, and send that same operation
-again until there is an answer. After ``kill -9``, and after another program in another language has
-had the database, a buyer goes on from its page: a page whose step is a command sends it again. If
-it had been committed, the database gives its first answer again; if not, it is executed now.
+The one rule that makes it safe: write down the operation, then send it, and send that same
+operation again until there is an answer. After ``kill -9``, and after another program in another
+language has had the database, a buyer goes on from its page: a page whose step is a command sends
+it again. If it had been committed, the database gives its first answer again; if not, it is
+executed now.
 """
 
 from __future__ import annotations
@@ -116,6 +117,8 @@ class Page:
 
     def __init__(self, notebook: mmap.mmap, number: int) -> None:
         self.notebook, self.at = notebook, number * self.LAYOUT.size
+        self.customers: int
+        self.random: int
         step, self.plan, seat_count, *rest = self.LAYOUT.unpack_from(notebook, self.at)
         self.step = Step(step)
         self.seats: list[int] = rest[:seat_count]
@@ -441,8 +444,8 @@ def tell_figures(db: allocdb.Database, buyers: list[Buyer], opened: float) -> No
 
 
 def watch(shop: Shop, buyers: list[Buyer], opened: float) -> bool:
-    """Time passes by commands. Where none come, ``tick`` is what lets holds run out. Ends when every
-    buyer has left and, unless somebody else goes on, the last hold has ended.
+    """Time passes by commands. Where none come, ``tick`` is what lets holds run out. Ends when
+    every buyer has left and, unless somebody else goes on, the last hold has ended.
     """
     drained = None
     while not shop.failed.is_set():
@@ -522,9 +525,10 @@ def main() -> int:
         report = db.recovery_report()
         opened = time.time()
         tell(
-            f"open {arguments.life} {arguments.turn} Python {os.getpid()} {report.kind.name.lower()} "
-            f"{report.duration_ns / 1e9:.6f} {report.snapshot_lsn} {report.frames_replayed} "
-            f"{report.records_replayed} {report.torn_bytes} {report.last_lsn}"
+            f"open {arguments.life} {arguments.turn} Python {os.getpid()} "
+            f"{report.kind.name.lower()} {report.duration_ns / 1e9:.6f} {report.snapshot_lsn} "
+            f"{report.frames_replayed} {report.records_replayed} {report.torn_bytes} "
+            f"{report.last_lsn}"
         )
         load(db, venue)
         rivals_try(db, pages, arguments.life)
