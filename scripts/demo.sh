@@ -171,12 +171,12 @@ wait_for() {
 }
 
 kill_seller() {
-    local status=0
+    local status=0 killed=$SELLER_PID
     kill -9 "$SELLER_PID" 2>/dev/null || true
     wait_seller || status=$?
     # 137 is death by kill -9; anything else happened before we came.
     [ "$status" = 137 ] || seller_failed "the seller ended by itself ($status)"
-    say "note kill -9" >&3
+    say "note kill -9 to process $killed" >&3
 }
 
 # take_turn TURN: its seller is at the door already, or the first of all. Its time begins when it has
