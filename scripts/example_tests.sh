@@ -3,9 +3,10 @@
 #
 # usage: scripts/example_tests.sh [--help]
 #
-# The demo runs for a few seconds in three orders of its languages, each with a kill in every turn, so
+# The demo runs for a few seconds in several orders of its languages, each with a kill in every turn, so
 # that each hands over to each. Then its audit is shown journals of such a run that were tampered with,
-# each in another way: it must refuse every one, or its "ok" would mean nothing. Wants the staged tree (scripts/stage.sh). The last line is the count: `N passed, N failed`.
+# each in another way: it must refuse every one, or its "ok" would mean nothing. Wants the staged tree
+# (scripts/stage.sh). The last line is the count: `N passed, N failed`.
 
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

@@ -203,7 +203,8 @@ static void legend_draw(FILE *file, const struct venue *venue, const uint8_t *co
         fprintf(
             file,
             "<circle class=\"c%u\" cx=\"48\" cy=\"%d\" r=\"7\"/><text class=\"strong\" x=\"64\" "
-            "y=\"%d\">%s</text><text class=\"text\" x=\"70\" dx=\"270\" y=\"%d\">%s</text>\n",
+            "y=\"%d\">%s</text><text class=\"text\" x=\"290\" text-anchor=\"end\" "
+            "y=\"%d\">%s</text>\n",
             legend, y - 5, y, legend == 0 ? "free" : text->legends[legend], y,
             grouped(counts[legend], number));
         y += 24;

@@ -168,8 +168,8 @@ static void colour_seats(struct audit *audit, struct map_text *text, uint8_t *co
         bool again = life > 1 && lives[life - 1].turn == lives[life - 2].turn;
         unsigned legend = 2 * (unsigned)(share - audit->shares) + 1 + again;
         colours[i] = (uint8_t)legend;
-        snprintf(text->legends[legend], sizeof text->legends[0], "sold by the %s program%s",
-                 share->language, again ? ", killed once" : "");
+        snprintf(text->legends[legend], sizeof text->legends[0], "%s%s", share->language,
+                 again ? ", after kill -9" : "");
     }
 }
 
