@@ -50,6 +50,18 @@ build() {
     sed -n 's/^note: native-static-libs: //p' "$log" | tail -n 1
 }
 
+# put FILE: makes it of the standard input, in one step, and only where it would differ: programs, and
+# tests that run beside each other, may be using the tree that is there.
+put() {
+    cat >"$1.new"
+    if cmp -s "$1.new" "$1"; then rm "$1.new"; else mv -f "$1.new" "$1"; fi
+}
+
+# link_to TARGET LINK, likewise.
+link_to() {
+    [ "$(readlink "$2" || true)" = "$1" ] || { ln -sfn "$1" "$2.new" && mv -fT "$2.new" "$2"; }
+}
+
 relink() {
     local from=$1 to=$2 work symbol undefined=() keep=()
     work=$(mktemp -d)
@@ -68,9 +80,8 @@ relink() {
         "$work/all.o" "$work/renamed.o"
     objcopy "${keep[@]}" "--keep-global-symbol=DW.ref.allocdb_$PERSONALITY" \
         "$work/renamed.o" "$work/AllocDB.o"
-    rm -f "$to"
-    (cd "$work" && ar "${PLUGIN[@]}" rcs libAllocDB.a AllocDB.o)
-    mv "$work/libAllocDB.a" "$to"
+    (cd "$work" && ar "${PLUGIN[@]}" rcsD libAllocDB.a AllocDB.o)
+    put "$to" <"$work/libAllocDB.a"
 }
 
 pkg_config_file() {
@@ -98,13 +109,13 @@ main() {
     libraries=$(build)
     [ -n "$libraries" ] || fail "the compiler did not name the native libraries"
     mkdir -p "$STAGE/include" "$STAGE/lib/pkgconfig"
-    cp "$ROOT/include/allocdb.h" "$ROOT/bindings/c/include/allocdb.hpp" "$STAGE/include/"
-    # A new file, not new bytes in the old one: programs may be running with it.
-    cp --remove-destination "$TARGET/release/libAllocDB.so" "$STAGE/lib/libAllocDB.so.$version"
-    ln -sfn "libAllocDB.so.$version" "$STAGE/lib/$soname"
-    ln -sfn "$soname" "$STAGE/lib/libAllocDB.so"
+    put "$STAGE/include/allocdb.h" <"$ROOT/include/allocdb.h"
+    put "$STAGE/include/allocdb.hpp" <"$ROOT/bindings/c/include/allocdb.hpp"
+    put "$STAGE/lib/libAllocDB.so.$version" <"$TARGET/release/libAllocDB.so"
+    link_to "libAllocDB.so.$version" "$STAGE/lib/$soname"
+    link_to "$soname" "$STAGE/lib/libAllocDB.so"
     relink "$TARGET/release/libAllocDB.a" "$STAGE/lib/libAllocDB.a"
-    pkg_config_file "$version" "$libraries" >"$STAGE/lib/pkgconfig/allocdb.pc"
+    pkg_config_file "$version" "$libraries" | put "$STAGE/lib/pkgconfig/allocdb.pc"
     say "staged AllocDB $version in $STAGE"
 }
 
