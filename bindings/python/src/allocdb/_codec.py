@@ -59,6 +59,8 @@ RESERVE_HEAD_BYTES = 80
 # Everything of a command's response from offset 16 on.
 OUTCOME = struct.Struct("<iiQQQQIIII")
 _FAILURE = struct.Struct("<iiQQQQ")
+# The same from offset 16 on, of a resource and of the kinds of response whose length is fixed.
+_RESOURCE_ANSWER = struct.Struct("<iiQQQQQQQI")
 _TICK_RESULT = struct.Struct("<QQQII")
 _RESOURCE = struct.Struct("<QQQQQQQII")
 _RESERVATION = struct.Struct("<QQQQQQQQQQIIQ")
@@ -123,6 +125,14 @@ def put_reserve(
 ) -> int:
     """RESERVE of at most BUNDLE_LEN_MAX resources."""
     count = len(resources)
+    if count == 1:
+        resource = resources[0]
+        RESERVE_ONE.pack_into(
+            buffer, at, RESERVE_ONE_BYTES, VERSION, RESERVE, 0, tag, slot, operation & MASK,
+            operation >> 64, valid, holder & MASK, holder >> 64, ttl_slots, 1, 0, resource & MASK,
+            resource >> 64,
+        )
+        return RESERVE_ONE_BYTES
     size = RESERVE_HEAD_BYTES + 16 * count
     _RESERVE_HEAD.pack_into(
         buffer, at, size, VERSION, RESERVE, 0, tag, slot, operation & MASK, operation >> 64, valid,
@@ -244,6 +254,24 @@ def reservation_row(response: Buffer, at: int) -> ReservationFields:
     v0, v1, h0, h1, f0, f1, created, deadline, ended, retire, state, count, _ = fields
     ids = v1 << 64 | v0, h1 << 64 | h0, f1 << 64 | f0
     return *ids, created, deadline, ended, retire, state, count
+
+
+def outcome_or_none(response: Buffer, end: int, kind: int) -> tuple[int, ...] | None:
+    """The outcome of the one response, in the order of :data:`OUTCOME`; ``None`` where it is not
+    just that: then :func:`failure` tells why.
+    """
+    if end != OUTCOME_BYTES or response[5] != kind | RESPONSE_BIT:
+        return None
+    outcome = OUTCOME.unpack_from(response, 16)
+    return None if outcome[0] else outcome
+
+
+def resource_or_none(response: Buffer, end: int) -> ResourceFields | None:
+    """The body of the one GET_RESOURCE response; ``None`` as in :func:`outcome_or_none`."""
+    if end != 88 or response[5] != GET_RESOURCE | RESPONSE_BIT:
+        return None
+    status, _, r0, r1, v0, v1, h0, h1, version, state = _RESOURCE_ANSWER.unpack_from(response, 16)
+    return None if status else (r1 << 64 | r0, v1 << 64 | v0, h1 << 64 | h0, version, state)
 
 
 def resource(response: Buffer, at: int, end: int) -> ResourceFields:

@@ -39,6 +39,7 @@ logger = logging.getLogger("allocdb")
 logger.addHandler(logging.NullHandler())
 
 _call = _library.call
+_time_ns = time.time_ns
 _stack_of = _library.thread
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
 # What the library puts in front of a message where a call may hold many.
@@ -113,7 +114,7 @@ class Handle:
 
     def exchange(self, scratch: Scratch, size: int) -> int:
         """Sends the first ``size`` bytes of the request; returns the bytes of the response."""
-        status = _call(
+        status: int = _call(
             self.pointer,
             scratch.request_address,
             size,
@@ -124,7 +125,8 @@ class Handle:
         )
         if status:
             raise self.failure(status, scratch.error)
-        return scratch.len.value
+        size = scratch.len.value
+        return size
 
     def exchange_one(self, scratch: Scratch, size: int, kind: int) -> int:
         """As :meth:`exchange`, of one message of ``kind`` whose response must have a body."""
@@ -184,17 +186,26 @@ class Handle:
 
     def valid_until(self, slot: int) -> int:
         """The end of the dedupe window of a command at ``slot``, 0 for now."""
-        base = slot or self.slot_now()
+        if slot:
+            base = slot
+        elif self.is_host_clock:
+            base = self._slot_seen
+        else:
+            base = _time_ns() // self._slot_duration_ns
         if base < self._slot_seen:
             base = self._slot_seen
-        return min(base + self.window_slots, SLOT_MAX)
+        until = base + self.window_slots
+        return until if until <= SLOT_MAX else SLOT_MAX
 
     def operation(
         self, given: Operation | IdLike | None, slot: int
     ) -> tuple[int, int]:
         """Id and limit of a command's operation: the caller's, or a new one."""
         if given is None:
-            return self.take_operations(1), self.valid_until(slot)
+            with self._count_lock:
+                count = self._operation_count
+                self._operation_count = count + 1
+            return self._operation_base + count, self.valid_until(slot)
         if isinstance(given, Operation):
             valid_until_slot = checked("operation.valid_until_slot", given.valid_until_slot)
             return id_number(given.id, "operation.id"), valid_until_slot

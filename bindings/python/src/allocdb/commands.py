@@ -36,8 +36,6 @@ from .ttl import TTL, slots_of
 if TYPE_CHECKING:
     from .database import Database
 
-_outcome_at = _codec.OUTCOME.unpack_from
-
 
 class Commands:
     """The commands; a part of :class:`Database`."""
@@ -107,7 +105,10 @@ class Commands:
         command does; :class:`RejectedError` also for a TTL above ``max_ttl_slots``, a bundle of
         more than ``max_bundle_len`` resources, or one resource twice. Safe in any thread.
         """
-        ids = bundle(resources)
+        if isinstance(resources, (list, tuple)):
+            ids = bundle(resources)
+        else:
+            ids = [id_number(resources, "resource")]  # type: ignore[arg-type]
         holder = id_number(holder, "holder")
         ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
         if slot:
@@ -121,9 +122,8 @@ class Commands:
             outcome = self._run(scratch, size, _codec.RESERVE, operation_id, valid, slot)
         finally:
             give_scratch(scratch)
-        return ReserveResult(
-            self._database(), _codec.RESERVE, operation_id, valid, holder, outcome
-        )
+        database: Database = self  # type: ignore[assignment]
+        return ReserveResult(database, _codec.RESERVE, operation_id, valid, holder, outcome)
 
     def confirm(
         self,
@@ -181,7 +181,8 @@ class Commands:
             outcome = self._run(scratch, size, _codec.EXTEND, operation_id, valid, slot)
         finally:
             give_scratch(scratch)
-        return Result(self._database(), _codec.EXTEND, operation_id, valid, holder, outcome)
+        database: Database = self  # type: ignore[assignment]
+        return Result(database, _codec.EXTEND, operation_id, valid, holder, outcome)
 
     def release(
         self,
@@ -267,9 +268,6 @@ class Commands:
 
     # ---- one command ----
 
-    def _database(self) -> Database:
-        return self  # type: ignore[return-value]
-
     def _submit_target(
         self, kind: int, target: int, operation: Operation | IdLike | None, slot: int
     ) -> Result:
@@ -284,7 +282,8 @@ class Commands:
             outcome = self._run(scratch, size, kind, operation_id, valid, slot)
         finally:
             give_scratch(scratch)
-        return Result(self._database(), kind, operation_id, valid, 0, outcome)
+        database: Database = self  # type: ignore[assignment]
+        return Result(database, kind, operation_id, valid, 0, outcome)
 
     def _submit_held(
         self,
@@ -307,7 +306,8 @@ class Commands:
             outcome = self._run(scratch, size, kind, operation_id, valid, slot)
         finally:
             give_scratch(scratch)
-        return Result(self._database(), kind, operation_id, valid, holder, outcome)
+        database: Database = self  # type: ignore[assignment]
+        return Result(database, kind, operation_id, valid, holder, outcome)
 
     def _run(
         self, scratch: Scratch, size: int, kind: int, operation_id: int, valid: int, slot: int
@@ -315,14 +315,14 @@ class Commands:
         """Sends the one command; returns its outcome, which is of status 0."""
         try:
             end = self._handle.exchange(scratch, size)
-            if end == _codec.OUTCOME_BYTES:
-                outcome = _outcome_at(scratch.response, 16)
-                if outcome[0] == 0:
-                    if slot:
-                        self._handle.note_slot(slot)
-                    return outcome
+            outcome = _codec.outcome_or_none(scratch.response, end, kind)
+            if outcome is not None:
+                if slot:
+                    self._handle.note_slot(slot)
+                return outcome
             failed = _codec.failure(scratch.response, 0, end, kind)
-            assert failed is not None, "a response of another length is refused by the codec"
+            if failed is None:
+                raise _codec.DecodeError(f"{end} bytes answer a command of kind {kind}")
             raise self._handle.refusal(failed)
         except AllocDBError as error:
             error.operation = Operation(int.__new__(Id, operation_id), valid)

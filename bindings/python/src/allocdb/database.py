@@ -203,11 +203,14 @@ class Database(Commands):
                 checked("required_lsn", required_lsn)
             size = _codec.put_get(scratch.request, 0, _codec.GET_RESOURCE, 0, required_lsn, id)
             end = self._handle.exchange(scratch, size)
+            fields = _codec.resource_or_none(scratch.response, end)
+            if fields is not None:
+                return resource_of(fields)
             failed = _codec.failure(scratch.response, 0, end, _codec.GET_RESOURCE)
-            if failed is None:
-                return resource_of(_codec.resource(scratch.response, 0, end))
         finally:
             give_scratch(scratch)
+        if failed is None:
+            raise _codec.DecodeError(f"{end} bytes answer the read of a resource")
         if failed[0] == Status.ID_NOT_FOUND:
             return None
         raise self._handle.refusal(failed)

@@ -130,12 +130,14 @@ class Id(int):
 
 def id_number(value: IdLike, field: str) -> int:
     """``value`` as a number; names ``field`` in the :class:`UsageError` where it is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        if 0 < value <= ID_MAX:
-            return value
-        raise UsageError(f"{field} is {int(value)}, must be 1 to 2**128 - 1")
+    if type(value) is int and 0 < value <= ID_MAX:
+        return value
     if isinstance(value, str):
         return _named(value, field)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if 0 < value <= ID_MAX:
+            return int(value)
+        raise UsageError(f"{field} is {int(value)}, must be 1 to 2**128 - 1")
     if isinstance(value, uuid.UUID):
         if value.int != 0:
             return value.int

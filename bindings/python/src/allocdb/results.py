@@ -211,8 +211,7 @@ class TickResult:
     """Reservations that it ended."""
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """A resource, as reads show it."""
 
     resource_id: Id
@@ -227,8 +226,7 @@ class Resource:
     """What it is at the moment."""
 
 
-@dataclass(frozen=True)
-class Reservation:
+class Reservation(NamedTuple):
     """A reservation, as reads show it."""
 
     reservation_id: Id
@@ -260,16 +258,24 @@ class Reservation:
         return int(self.reservation_id)
 
 
-def _id(number: int) -> Id:
-    return int.__new__(Id, number)
+# What makes an id or a row without the checks and the calls of their own constructors.
+_id = int.__new__
+_row = tuple.__new__
+_RESOURCE_STATES = {int(state): state for state in ResourceState}
+_RESERVATION_STATES = {int(state): state for state in ReservationState}
 
 
 def resource_of(fields: _codec.ResourceFields) -> Resource:
     """The row of these fields."""
     resource, reservation, holder, version, state = fields
-    return Resource(
-        _id(resource), shown_id(reservation), shown_id(holder), version, ResourceState(state)
+    row = (
+        _id(Id, resource),
+        _id(Id, reservation) if reservation else None,
+        _id(Id, holder) if holder else None,
+        version,
+        _RESOURCE_STATES.get(state) or ResourceState(state),
     )
+    return _row(Resource, row)
 
 
 def reservation_of(
@@ -277,8 +283,8 @@ def reservation_of(
 ) -> Reservation:
     """The row of these fields, with the ids of its resources where there are any."""
     reservation, holder, first, created, deadline, ended, retire, state, count = fields
-    resource_ids = tuple(map(_id, ids)) if ids else None
-    return Reservation(
-        _id(reservation), _id(holder), _id(first), created, deadline, ended, retire,
-        ReservationState(state), count, resource_ids,
-    )
+    resource_ids = tuple([_id(Id, number) for number in ids]) if ids else None
+    known = _RESERVATION_STATES.get(state) or ReservationState(state)
+    ids_shown = _id(Id, reservation), _id(Id, holder), _id(Id, first)
+    numbers = created, deadline, ended, retire, known, count, resource_ids
+    return _row(Reservation, ids_shown + numbers)

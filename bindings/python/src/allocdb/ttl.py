@@ -58,6 +58,8 @@ def slots_of(ttl: TTL, slot_duration_ms: int) -> int:
     """
     if isinstance(ttl, Slots):
         return ttl.count
+    if type(ttl) is int and 0 < ttl < 2**32:
+        return -(-ttl * 1000 // slot_duration_ms) + 1
     numerator, denominator = _seconds(ttl)
     if numerator <= 0:
         raise UsageError(f"ttl is {ttl!r}, must be above 0")
