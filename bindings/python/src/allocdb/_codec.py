@@ -229,6 +229,12 @@ def _expect(at: int, end: int, size: int) -> None:
         raise DecodeError(f"a body of {end - at - 24} bytes, expected {size - 24}")
 
 
+def outcome(response: Buffer, at: int, end: int) -> tuple[int, ...]:
+    """The body of a command's answer and of GET_OPERATION, in the order of :data:`OUTCOME`."""
+    _expect(at, end, OUTCOME_BYTES)
+    return OUTCOME.unpack_from(response, at + 16)
+
+
 def tick_result(response: Buffer, at: int, end: int) -> tuple[int, int, int, int]:
     """lsn, slot, due_count, expired_count."""
     _expect(at, end, 56)
@@ -262,8 +268,8 @@ def outcome_or_none(response: Buffer, end: int, kind: int) -> tuple[int, ...] | 
     """
     if end != OUTCOME_BYTES or response[5] != kind | RESPONSE_BIT:
         return None
-    outcome = OUTCOME.unpack_from(response, 16)
-    return None if outcome[0] else outcome
+    fields = OUTCOME.unpack_from(response, 16)
+    return None if fields[0] else fields
 
 
 def resource_or_none(response: Buffer, end: int) -> ResourceFields | None:

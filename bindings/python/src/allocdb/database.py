@@ -270,7 +270,7 @@ class Database(Commands):
             end = self._handle.exchange(scratch, size)
             failed = _codec.failure(scratch.response, 0, end, _codec.GET_OPERATION)
             if failed is None:
-                outcome = _codec.OUTCOME.unpack_from(scratch.response, 16)
+                outcome = _codec.outcome(scratch.response, 0, end)
                 return Result(self, 0, id, valid, 0, outcome)
         finally:
             give_scratch(scratch)

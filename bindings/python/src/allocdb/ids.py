@@ -81,7 +81,7 @@ class Id(int):
         if not isinstance(text, str):
             raise UsageError(f"text is {_shown(text)}, must be a str")
         if len(text) == 36 and _is_uuid(text):
-            return cls(int(text.replace("-", ""), 16))
+            return int.__new__(cls, int(text.replace("-", ""), 16))
         name = _name_bytes(text, "text")
         if len(name) > PACKED_BYTES_MAX:
             raise UsageError(
