@@ -180,10 +180,6 @@ class Handle:
             self._operation_count = first + count
         return self._operation_base + first
 
-    def is_own_operation(self, number: int) -> bool:
-        """Whether :meth:`take_operations` gave this id out."""
-        return 0 <= number - self._operation_base < self._operation_count
-
     def valid_until(self, slot: int) -> int:
         """The end of the dedupe window of a command at ``slot``, 0 for now."""
         if slot:

@@ -36,7 +36,7 @@ _MASK = _codec.MASK
 _pack_reserve_one = _codec.RESERVE_ONE.pack_into
 _pack_target = _codec.TARGET.pack_into
 _pack_held = _codec.HELD.pack_into
-_ONE_WORD, _TWO_WORDS = struct.Struct("<Q"), struct.Struct("<QQ")
+_ONE_WORD = struct.Struct("<Q")
 _outcome_at = _codec.OUTCOME.unpack_from
 # Definite statuses that a commit gets as a whole, before any of its commands is looked at.
 _WHOLE = frozenset(
@@ -77,6 +77,7 @@ class Batch:
         self._valid_until = 0
         self._valid_oldest = 0
         self._is_sent = False
+        self._given: set[int] = set()
         self._ttl: TTL | None = None
         self._ttl_slots = 0
         self.results: BatchResults | None = None
@@ -90,6 +91,7 @@ class Batch:
         self._end = 0
         self._offsets.clear()
         self._operation_next = self._operation_end = 0
+        self._given.clear()
         self._is_sent = False
 
     # ---- commands ----
@@ -247,8 +249,7 @@ class Batch:
         if not self._offsets or valid_until == self._valid_oldest:
             return
         for at in self._offsets:
-            lo, hi = _TWO_WORDS.unpack_from(self._buffer, at + 24)
-            if self._handle.is_own_operation(hi << 64 | lo):
+            if at not in self._given:
                 _ONE_WORD.pack_into(self._buffer, at + 40, valid_until)
 
     def __enter__(self) -> Batch:
@@ -272,7 +273,9 @@ class Batch:
         if at + size > len(self._buffer):
             self._buffer.extend(bytes(max(len(self._buffer), size)))
         if operation is not None:
-            return at, *self._handle.operation(operation, self._slot)
+            found = self._handle.operation(operation, self._slot)
+            self._given.add(at)
+            return at, *found
         operation_id = self._operation_next
         if operation_id == self._operation_end:
             operation_id = self._handle.take_operations(_OPERATION_BLOCK)

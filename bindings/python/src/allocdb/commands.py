@@ -111,7 +111,7 @@ class Commands:
             ids = [id_number(resources, "resource")]  # type: ignore[arg-type]
         holder = id_number(holder, "holder")
         ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
-        if slot:
+        if slot or type(slot) is not int:
             checked("slot", slot)
         operation_id, valid = self._handle.operation(operation, slot)
         scratch = take_scratch()
@@ -170,7 +170,7 @@ class Commands:
         reservation = id_number(reservation, "reservation")
         holder = id_number(holder, "holder")
         ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
-        if slot:
+        if slot or type(slot) is not int:
             checked("slot", slot)
         operation_id, valid = self._handle.operation(operation, slot)
         scratch = take_scratch()
@@ -271,7 +271,7 @@ class Commands:
     def _submit_target(
         self, kind: int, target: int, operation: Operation | IdLike | None, slot: int
     ) -> Result:
-        if slot:
+        if slot or type(slot) is not int:
             checked("slot", slot)
         operation_id, valid = self._handle.operation(operation, slot)
         scratch = take_scratch()
@@ -295,7 +295,7 @@ class Commands:
     ) -> Result:
         reservation = id_number(reservation, "reservation")
         holder = id_number(holder, "holder")
-        if slot:
+        if slot or type(slot) is not int:
             checked("slot", slot)
         operation_id, valid = self._handle.operation(operation, slot)
         scratch = take_scratch()

@@ -199,7 +199,7 @@ class Database(Commands):
         id = id_number(resource, "resource")
         scratch = take_scratch()
         try:
-            if required_lsn:
+            if required_lsn or type(required_lsn) is not int:
                 checked("required_lsn", required_lsn)
             size = _codec.put_get(scratch.request, 0, _codec.GET_RESOURCE, 0, required_lsn, id)
             end = self._handle.exchange(scratch, size)
