@@ -1,4 +1,4 @@
-"""Every command and every result code, retries, bundles, reads and listings, through the package."""
+"""Every command and every result code, retries, bundles, reads and listings."""
 
 from __future__ import annotations
 

@@ -158,8 +158,11 @@ def test_the_lock_of_a_dead_parent_is_free_though_its_child_lives(tmp_path: Path
         import os, sys, time, allocdb
         db = allocdb.open(sys.argv[1], sync="os", max_resources=10)
         db.create("x")
+        its_end, our_end = os.pipe()
         if os.fork() == 0:
+            os.write(our_end, b"here")
             time.sleep(600)
+        os.read(its_end, 4)
         open(sys.argv[2], "w").close()
         os.kill(os.getpid(), 9)
         """

@@ -1,4 +1,4 @@
-"""Ids and names: the vectors that all languages share, and the rules by themselves (R103 to R107)."""
+"""Ids and names: the vectors that all languages share, and the rules (R103 to R107)."""
 
 from __future__ import annotations
 
