@@ -2221,13 +2221,14 @@ allocdb_status allocdb_health_get(struct allocdb *db,
  *                  or not exist: then its last component is created. Not kept.
  * @param error     Output; NULL or the caller's.
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
- *         ALLOCDB_E_REENTRANT; ALLOCDB_E_OVERLOADED; ALLOCDB_E_EXISTS (the directory is not
- *         empty); ALLOCDB_E_DIRECTORY_NOT_FOUND (its parent is not there); ALLOCDB_E_UNSUPPORTED_FS;
- *         ALLOCDB_E_LSN_EXHAUSTED; ALLOCDB_E_STORAGE_FULL or ALLOCDB_E_IO (given up: what was
- *         copied does not open as a database, and this one goes on); ALLOCDB_E_NO_MEMORY;
+ *         ALLOCDB_E_REENTRANT; ALLOCDB_E_OVERLOADED; ALLOCDB_E_EXISTS (something is in the
+ *         directory, or the path is a file); ALLOCDB_E_DIRECTORY_NOT_FOUND (its parent is not
+ *         there); ALLOCDB_E_UNSUPPORTED_FS; ALLOCDB_E_LSN_EXHAUSTED; ALLOCDB_E_STORAGE_FULL or
+ *         ALLOCDB_E_IO (given up: the directory is empty again, and this database goes on);
  *         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
  *
- * Commits wait for as long as it takes, reads do not.
+ * Commits wait while the snapshot is written, but not while it is synced; reads do not wait.
+ * A process that ends in the middle leaves a directory that opens as ALLOCDB_E_CORRUPT: remove it.
  *
  * Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
  * Since 0.2.0.

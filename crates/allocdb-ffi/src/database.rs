@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use allocdb_node::diagnostics::LINE_BYTES_MAX;
 use allocdb_node::storage::{DirectoryOptions, FileStorage};
-use allocdb_node::{Diagnostics, Engine, HaltReason, Level, LogSink, OpenMode, status};
+use allocdb_node::{
+    BackupError, Diagnostics, Engine, HaltReason, Level, LogSink, OpenError, OpenMode, status,
+};
 
 use crate::failure::Failure;
 use crate::options::Wanted;
@@ -46,6 +48,22 @@ impl Database {
             wanted: *wanted,
             operations,
         })
+    }
+
+    /// Copies the database into `directory`.
+    pub(crate) fn backup(&self, directory: &CStr) -> Result<(), Failure> {
+        let options = DirectoryOptions {
+            create: true,
+            allow_network_file_system: self.wanted.options.allow_network_fs,
+        };
+        let path = Path::new(OsStr::from_bytes(directory.to_bytes()));
+        let target = FileStorage::open(path, options).map_err(|error| match error {
+            // A file by that name is no empty directory either.
+            OpenError::NotADatabase { .. } => BackupError::Exists.into(),
+            error => Failure::from(error),
+        })?;
+        self.engine.backup(&target)?;
+        Ok(())
     }
 
     /// Halts after a panic that was caught at the boundary; its text goes to the log.

@@ -10,7 +10,9 @@ use core::fmt::{self, Write};
 
 use allocdb_core::Rejection;
 use allocdb_node::wire::CallError;
-use allocdb_node::{CheckpointError, OpenError, ReadError, SubmitError, error, status};
+use allocdb_node::{
+    BackupError, CheckpointError, OpenError, ReadError, SubmitError, error, status,
+};
 
 use crate::types::{allocdb_error, allocdb_status};
 
@@ -144,6 +146,18 @@ impl From<OpenError> for Failure {
 impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
         let mut failure = Self::new(error.status(), [0; 4], format_args!("{error}"));
+        failure.os_errno = error.os_errno();
+        failure
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        let detail = match error {
+            BackupError::Overloaded { capacity } => [capacity.into(), 0, 0, 0],
+            _ => [0; 4],
+        };
+        let mut failure = Self::new(error.status(), detail, format_args!("{error}"));
         failure.os_errno = error.os_errno();
         failure
     }

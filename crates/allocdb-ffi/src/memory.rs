@@ -8,11 +8,15 @@
 //!
 //! What cannot be checked is whether the memory is there: that remains the caller's word.
 
+use core::ffi::c_char;
 use core::ptr;
 
 use allocdb_node::status;
 
 use crate::failure::Failure;
+
+/// The longest path of a directory: room is left for the names of the files in it.
+const DIRECTORY_LEN_MAX: usize = 4_000;
 
 /// What a range is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +62,21 @@ impl Memory {
     /// `count` items that are read.
     pub(crate) fn input<T>(position: u32, name: &'static str, at: *const T, count: usize) -> Self {
         Self::new(position, name, at.cast_mut(), count, Role::Input)
+    }
+
+    /// The path of a directory with its NUL; whether its length is one that is taken,
+    /// [`check_directory`] tells.
+    ///
+    /// # Safety
+    /// `at` is NULL, or ends with a NUL.
+    pub(crate) unsafe fn directory(position: u32, at: *const c_char) -> Self {
+        let len = if at.is_null() {
+            0
+        } else {
+            // SAFETY: not NULL, and the caller says that it ends with a NUL.
+            unsafe { libc::strnlen(at, DIRECTORY_LEN_MAX + 1) }
+        };
+        Self::input(position, "directory", at, len + 1)
     }
 
     /// `count` items that are written, and zeroed on failure.
@@ -145,6 +164,19 @@ impl Memory {
     fn is_written(&self) -> bool {
         self.role != Role::Input
     }
+}
+
+/// Refuses a path that is empty or longer than the library takes; it has been checked otherwise.
+pub(crate) fn check_directory(directory: &Memory) -> Result<(), Failure> {
+    let len = directory.count - 1;
+    if (1..=DIRECTORY_LEN_MAX).contains(&len) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        status::E_INVALID,
+        [len as u64, 1, DIRECTORY_LEN_MAX as u64, 0],
+        format_args!("directory has {len} bytes, must have 1 to {DIRECTORY_LEN_MAX}"),
+    ))
 }
 
 /// Checks all of a call's memory; names the first that is not as it must be.

@@ -15,9 +15,6 @@ use crate::types::{allocdb, allocdb_error, allocdb_options, allocdb_recovery_rep
 use crate::types::{allocdb_operation, allocdb_status};
 use crate::{entry, handle, thread};
 
-/// The longest path of a directory: room is left for the names of the files in it.
-const DIRECTORY_LEN_MAX: usize = 4_000;
-
 /// Fills options with the default of every field, which is zero, and struct_size with `size`.
 ///
 /// @param options Output; NULL does nothing. The caller's.
@@ -125,28 +122,17 @@ pub unsafe extern "C" fn allocdb_open(
         if thread::is_in_callback() {
             return Err(Failure::plain(status::E_REENTRANT));
         }
-        if directory.is_null() {
-            return Err(Failure::argument(1, format_args!("directory is NULL")));
-        }
-        // SAFETY: not NULL, and the caller says that it ends with a NUL.
-        let directory_len = unsafe { libc::strnlen(directory, DIRECTORY_LEN_MAX + 1) };
-        if directory_len == 0 || directory_len > DIRECTORY_LEN_MAX {
-            return Err(Failure::new(
-                status::E_INVALID,
-                [directory_len as u64, 1, DIRECTORY_LEN_MAX as u64, 0],
-                format_args!(
-                    "directory has {directory_len} bytes, must have 1 to {DIRECTORY_LEN_MAX}"
-                ),
-            ));
-        }
+        // SAFETY: as this function's comment asks.
+        let path = unsafe { Memory::directory(1, directory) };
         let ranges = [
-            Memory::input(1, "directory", directory, directory_len + 1),
+            path,
             // SAFETY: as this function's comment asks.
             unsafe { growable::range(2, "options", options) }?.or_null(),
             Memory::output(3, "out", out, 1),
             Memory::output(4, "error", error, 1).or_null(),
         ];
         memory::check(&ranges)?;
+        memory::check_directory(&path)?;
         // SAFETY: checked.
         let wanted = unsafe { wanted(2, options) }?;
         // SAFETY: checked, and it ends with a NUL.

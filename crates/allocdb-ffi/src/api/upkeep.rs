@@ -1,18 +1,17 @@
 //! Upkeep, health and logs: what an operator looks at.
 
-use core::ffi::c_char;
+use core::ffi::{CStr, c_char};
 
 use allocdb_node::Health;
 use allocdb_node::diagnostics::LINE_BYTES_MAX;
 use allocdb_node::health::TableHealth;
-use allocdb_node::status;
 
 use crate::command::slot_given;
 use crate::constants as number;
 use crate::database::Database;
 use crate::entry;
 use crate::failure::Failure;
-use crate::memory::Memory;
+use crate::memory::{self, Memory};
 use crate::types::{allocdb, allocdb_error, allocdb_health, allocdb_status, allocdb_table_usage};
 
 /// A line, its line feed, and the NUL behind the last one.
@@ -85,13 +84,14 @@ pub unsafe extern "C" fn allocdb_health_get(
 ///                  or not exist: then its last component is created. Not kept.
 /// @param error     Output; NULL or the caller's.
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
-///         ALLOCDB_E_REENTRANT; ALLOCDB_E_OVERLOADED; ALLOCDB_E_EXISTS (the directory is not
-///         empty); ALLOCDB_E_DIRECTORY_NOT_FOUND (its parent is not there); ALLOCDB_E_UNSUPPORTED_FS;
-///         ALLOCDB_E_LSN_EXHAUSTED; ALLOCDB_E_STORAGE_FULL or ALLOCDB_E_IO (given up: what was
-///         copied does not open as a database, and this one goes on); ALLOCDB_E_NO_MEMORY;
+///         ALLOCDB_E_REENTRANT; ALLOCDB_E_OVERLOADED; ALLOCDB_E_EXISTS (something is in the
+///         directory, or the path is a file); ALLOCDB_E_DIRECTORY_NOT_FOUND (its parent is not
+///         there); ALLOCDB_E_UNSUPPORTED_FS; ALLOCDB_E_LSN_EXHAUSTED; ALLOCDB_E_STORAGE_FULL or
+///         ALLOCDB_E_IO (given up: the directory is empty again, and this database goes on);
 ///         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
 ///
-/// Commits wait for as long as it takes, reads do not.
+/// Commits wait while the snapshot is written, but not while it is synced; reads do not wait.
+/// A process that ends in the middle leaves a directory that opens as ALLOCDB_E_CORRUPT: remove it.
 ///
 /// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
 /// Since 0.2.0.
@@ -102,11 +102,14 @@ pub unsafe extern "C" fn allocdb_backup(
     directory: *const c_char,
     error: *mut allocdb_error,
 ) -> allocdb_status {
-    let ranges = [
-        Memory::input(2, "directory", directory, 1),
-        Memory::output(3, "error", error, 1).or_null(),
-    ];
-    let body = |_: &Database| Err(Failure::plain(status::E_INVALID));
+    // SAFETY: as this function's comment asks.
+    let path = unsafe { Memory::directory(2, directory) };
+    let ranges = [path, Memory::output(3, "error", error, 1).or_null()];
+    let body = |database: &Database| {
+        memory::check_directory(&path)?;
+        // SAFETY: not NULL, and the caller says that it ends with a NUL.
+        database.backup(unsafe { CStr::from_ptr(directory) })
+    };
     // SAFETY: as this function's comment asks.
     unsafe { entry::call(db, &ranges, error, body) }
 }
