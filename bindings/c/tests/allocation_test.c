@@ -192,6 +192,20 @@ static void no_call_allocates(void)
     CHECK_EQUAL(before, counted());
 }
 
+/* Nor does a backup: into a directory that is there, and into one that is made. */
+static void a_backup_allocates_nothing(void)
+{
+    const char *there = new_directory();
+    const char *made = path_in(new_directory(), "copy");
+    allocdb_error error;
+    uint64_t before = counted();
+
+    CHECK_STATUS(ALLOCDB_OK, allocdb_backup(db, there, &error));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_backup(db, made, &error));
+    CHECK_STATUS(ALLOCDB_E_EXISTS, allocdb_backup(db, made, &error));
+    CHECK_EQUAL(before, counted());
+}
+
 static pthread_barrier_t barrier;
 static uint64_t at_start, at_end;
 
@@ -248,6 +262,7 @@ int main(void)
     static const struct test tests[] = {
         TEST(the_counter_counts_what_the_library_allocates),
         TEST(no_call_allocates),
+        TEST(a_backup_allocates_nothing),
         TEST(the_first_call_of_a_thread_allocates_nothing),
     };
     allocdb_options options = small_options();
