@@ -5,7 +5,12 @@
 #
 # A page for newcomers (bindings/c/README.md) is followed as it stands: a block after "Save this as
 # `NAME`" becomes that file, a `sh` block is typed, and a `text` block must be what was printed. Only
-# scripts/stage.sh is not typed again: this wants the staged tree. The last line is the count.
+# scripts/stage.sh is not typed again: this wants the staged tree.
+#
+# docs/api.md shows tasks in four languages. The blocks of one language become one program, which must
+# print all `text` blocks in order: what begins with #include, static, package or func stands before
+# `main`, the rest inside. Python runs with the environment of `scripts/setup.sh --tests` if it is there;
+# Go with the package of the tree. The last line is the count.
 
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -95,6 +100,98 @@ follow_changed() { # PAGE SED-PROGRAM
     fi
 }
 
+# ---- docs/api.md ----
+
+# blocks_of KIND WHERE FILE: the blocks of a kind; WHERE is top, body (see above) or all.
+blocks_of() {
+    awk -v kind="$1" -v where="$2" '
+        $0 == "```" kind { inside = 1; first = 1; next }
+        /^```$/ { if (inside && where != "all") print ""; inside = 0; next }
+        inside && first { first = 0; is_top = /^(#include|static |package |func )/ }
+        inside && (where == "all" || (where == "top") == is_top)
+    ' "$3"
+}
+
+# In a directory of its own each: they open the same names.
+program_directory() { # NAME
+    rm -rf "${WORK:?}/$1"
+    mkdir -p "$WORK/$1"
+    cd "$WORK/$1"
+}
+
+prints_what_the_page_says() { # COMMAND...
+    blocks_of text all "$PAGE" >expected.txt
+    [ "$(wc -l <expected.txt)" -gt 20 ] || { say "the page promises too little"; return 1; }
+    timeout 120 "$@" >printed.txt
+    diff expected.txt printed.txt
+}
+
+# The statements in C, indented by nothing: a compiler does not mind.
+c_program() {
+    program_directory c
+    { blocks_of c top "$PAGE"; say 'int main(void)' '{'; blocks_of c body "$PAGE"; say 'return 0;' '}'; } >api.c
+    eval "flags=($(pkg-config --cflags --libs allocdb))"
+    "${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror api.c -o api "${flags[@]}" -pthread
+    prints_what_the_page_says ./api
+}
+
+cpp_program() { # STANDARD
+    program_directory "cpp-$1"
+    { blocks_of cpp top "$PAGE"; say 'int main()' '{'; blocks_of cpp body "$PAGE"; say '}'; } >api.cpp
+    eval "flags=($(pkg-config --cflags --libs allocdb))"
+    "${CXX:-c++}" -std="$1" -Wall -Wextra -Wshadow -Werror api.cpp -o api "${flags[@]}" -pthread
+    prints_what_the_page_says ./api
+}
+
+python_program() {
+    local python=$ROOT/target/python-venv/bin/python
+    program_directory python
+    [ -x "$python" ] || python=python3
+    blocks_of python all "$PAGE" >api.py
+    export PYTHONPATH=$ROOT/bindings/python/src ALLOCDB_LIBRARY=$STAGE/lib/libAllocDB.so
+    export PYTHONPYCACHEPREFIX=$WORK/pycache
+    prints_what_the_page_says "$python" -W error::ResourceWarning api.py
+}
+
+go_program() {
+    program_directory go
+    { blocks_of go top "$PAGE"; say 'func main() {'; blocks_of go body "$PAGE"; say '}'; } >main.go
+    export CGO_ENABLED=1 GOWORK=off GOPROXY=off GOTOOLCHAIN=local GOFLAGS=-mod=mod
+    cat >go.mod <<MODULE
+module api
+
+go 1.24
+
+require github.com/allocdb/allocdb-go v0.0.0
+
+replace github.com/allocdb/allocdb-go => $ROOT/bindings/go
+MODULE
+    go vet .
+    go build -o api .
+    prints_what_the_page_says ./api
+}
+
+# A page that promises something else must fail in each language.
+program_notices() { # PROGRAM ARGUMENT...
+    sed 's/^resource_exists$/resource_gone/' "$PAGE" >"$WORK/changed-api.md"
+    ! cmp -s "$PAGE" "$WORK/changed-api.md" || { say "nothing was changed"; return 1; }
+    PAGE=$WORK/changed-api.md
+    # A process of its own: in a condition bash would go on after a command that fails.
+    if (set -e; "$@") >"$WORK/changed.log" 2>&1; then say "a wrong promise was accepted"; return 1; fi
+    grep -q resource_gone "$WORK/changed.log"
+}
+
+try_programs() {
+    PAGE=$ROOT/docs/api.md
+    export PKG_CONFIG_PATH=$STAGE/lib/pkgconfig LD_LIBRARY_PATH=$STAGE/lib
+    try "docs/api.md in C" c_program
+    try "docs/api.md in C++17" cpp_program c++17
+    try "docs/api.md in C++20" cpp_program c++20
+    try "docs/api.md in Python" python_program
+    try "docs/api.md in Go" go_program
+    try "a wrong promise in docs/api.md is noticed" program_notices c_program
+}
+
 main() {
     [ -f "$STAGE/include/allocdb.hpp" ] || fail "no staged tree in $STAGE; type scripts/stage.sh first"
     try "bindings/c/README.md can be followed" follow "$ROOT/bindings/c/README.md"
@@ -102,6 +199,7 @@ main() {
         follow_changed "$ROOT/bindings/c/README.md" 's/^the seat: done$/the seat: sold/'
     try "a page with a program that does not compile is refused" \
         follow_changed "$ROOT/bindings/c/README.md" 's/allocdb_close(&db)/allocdb_shut(\&db)/'
+    try_programs
     say "doc tests: $PASSED passed, $FAILED failed"
     [ "$FAILED" = 0 ]
 }
