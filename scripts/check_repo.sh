@@ -523,7 +523,11 @@ check_links() {
             /*) say "$file:$line: a link from the root of the disk: $target" ;;
             *) [ -e "$(dirname "$file")/$target" ] || say "$file:$line: leads nowhere: $target" ;;
         esac
-    done < <(files '\.md$' | while IFS= read -r file; do grep -noE '\]\([^)]+\)' "$file" | sed "s|^|$file:|"; done)
+    done < <(files '\.md$' | while IFS= read -r file; do
+        # Code may look like a link; its lines are emptied, so that the others keep their numbers.
+        awk '/^```/ { code = !code } { print code ? "" : $0 }' "$file" |
+            grep -noE '\]\([^)]+\)' | sed "s|^|$file:|"
+    done)
 }
 
 check_top_level() {
