@@ -63,6 +63,7 @@ impl<'t, T: Storage> Backup<'t, T> {
     /// Step 1: makes sure of the directory.
     pub(crate) fn begin(target: &'t T) -> Result<Self, BackupError> {
         let started = Instant::now();
+        let database_id = draw_id()?;
         refuse_others(target, &[])?;
         let lock = target.lock().map_err(|error| match error {
             // It was empty a moment ago: somebody is making a database there.
@@ -75,13 +76,12 @@ impl<'t, T: Storage> Backup<'t, T> {
             target,
             lock,
             started,
-            database_id: draw_id()?,
+            database_id,
             lsn: Lsn(0),
             taken: None,
             is_finished: false,
         };
         let pid = std::process::id();
-        let database_id = backup.database_id;
         let text = LockRecord { pid, database_id }.encode();
         target.write_at(&backup.lock, 0, &text)?;
         target.sync_all(&backup.lock)?;

@@ -494,6 +494,34 @@ fn an_engine_that_cannot_answer_cannot_be_copied_and_leaves_no_trace() {
     assert_eq!((target.contents(), target.operations()), (Vec::new(), 0));
 }
 
+#[test]
+fn a_full_queue_refuses_a_backup_and_leaves_no_trace() {
+    let (source, target) = (disk::Disk::default(), Disk::new());
+    let options = Options {
+        max_queue: 1,
+        ..small()
+    };
+    let original = open(&source, &options);
+    submit_many(&original, 1, &[create(1, 1)]).expect("sound");
+    source.script(|script| script.sync_blocks = true);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| submit_many(&original, 1, &[create(2, 2)]));
+        source.wait_for_blocked_sync();
+        let second = scope.spawn(|| submit_many(&original, 1, &[create(3, 3)]));
+        while original.health(None).queue_len == 0 {
+            std::thread::yield_now();
+        }
+        let error = original.backup(&&target).expect_err("no place");
+        assert_eq!(error, BackupError::Overloaded { capacity: 1 });
+        assert_eq!(target.contents(), []);
+        assert_eq!(target.read(FileName::Lock), None);
+        source.script(|script| script.sync_blocks = false);
+        first.join().expect("no panic").expect("committed");
+        second.join().expect("no panic").expect("committed");
+    });
+    original.backup(&&target).expect("made");
+}
+
 /// R4, R101: where 2^40 more is beyond the last position, there is no copy.
 #[test]
 fn a_backup_beyond_the_last_position_is_refused() {

@@ -121,3 +121,68 @@ fn every_zeroed_swapped_or_doubled_sector_of_the_log_is_refused_or_harmless() {
         }
     }
 }
+
+/// What a growth leaves, and a backup: one snapshot alone, and an empty log after it. Nothing can
+/// stand in for either, so each bit of them is the difference between all and a refusal.
+#[test]
+fn every_flipped_bit_behind_a_growth_is_refused_or_harmless() {
+    let whole = disk_with(6);
+    let larger = Options {
+        max_operations: 65,
+        ..options()
+    };
+    let mut database = Database::open(&whole, &larger).expect("it grows");
+    database.wal.seal().expect("sound");
+    let (mark, end) = (database.mark(), database.wal.log_bytes());
+    drop(database);
+    let in_use = usize::try_from(end).expect("small") + SECTOR_BYTES;
+    let stored = Options {
+        max_operations: 0,
+        ..options()
+    };
+    for name in [FileName::Wal, FileName::Snapshot(mark.0)] {
+        let len = whole.read(name).expect("there").len();
+        let len_in_use = if name == FileName::Wal { in_use } else { len };
+        let mut copy = whole.clone();
+        for bit in 0..len * 8 {
+            copy.flip(name, bit / 8, 1 << (bit % 8));
+            match Database::open(&copy, &stored).map(|database| database.mark()) {
+                Ok(found) => {
+                    assert!(bit / 8 >= len_in_use, "{name} bit {bit} is in use");
+                    assert_eq!(found, mark, "{name} bit {bit}");
+                    copy = whole.clone();
+                }
+                Err(error) => {
+                    assert!(bit / 8 < len_in_use, "{name} bit {bit}: {error}");
+                    assert_eq!(
+                        error.status(),
+                        status::E_CORRUPT,
+                        "{name} bit {bit}: {error}"
+                    );
+                    copy.flip(name, bit / 8, 1 << (bit % 8));
+                }
+            }
+        }
+    }
+}
+
+/// A growth that was interrupted, whose snapshot is then damaged: the old log still has everything.
+#[test]
+fn every_flipped_bit_of_an_interrupted_growths_snapshot_is_survived() {
+    let larger = Options {
+        max_operations: 65,
+        ..options()
+    };
+    let grown = disk_with(6);
+    let mark = Database::open(&grown, &larger).expect("it grows").mark();
+    let snapshot = grown.read(FileName::Snapshot(mark.0)).expect("there");
+    let whole = disk_with(6);
+    whole.put(FileName::Snapshot(mark.0), snapshot.clone());
+    for bit in 0..snapshot.len() * 8 {
+        let copy = whole.clone();
+        copy.flip(FileName::Snapshot(mark.0), bit / 8, 1 << (bit % 8));
+        let database = Database::open(&copy, &options()).expect("the log has all");
+        assert_eq!(database.mark(), mark, "bit {bit}");
+        assert_eq!(database.wal.config().max_operations, 64, "bit {bit}");
+    }
+}
