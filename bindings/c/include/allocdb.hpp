@@ -69,6 +69,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -1244,7 +1245,8 @@ class lease
     static void keep_alive(state &of) noexcept
     {
         std::unique_lock<std::mutex> guard(of.mutex);
-        clock::duration pause = of.length / 3;
+        const clock::duration shortest = std::chrono::milliseconds(1);
+        clock::duration pause = std::max(of.length / 3, shortest);
 
         while (!of.wake.wait_for(guard, pause, [&of] { return of.is_ending; })) {
             guard.unlock();
@@ -1253,14 +1255,14 @@ class lease
             guard.lock();
             if (told && told->ok()) {
                 of.deadline = begin + of.length;
-                pause = of.length / 3;
+                pause = std::max(of.length / 3, shortest);
             } else if (told || told.error().category() != category::definite ||
                        clock::now() >= of.deadline) {
                 of.is_lost = true;
                 of.why = told ? failure(status::ok, name(told->code)) : told.error();
                 return;
             } else {
-                pause = of.length / 30;
+                pause = std::max(of.length / 30, shortest);
             }
         }
     }
@@ -1323,8 +1325,8 @@ class lease
     }
 
     /// Ends the renewal, and gives the resource back. The outcome's code is done; invalid_state or
-    /// reservation_retired if it was lost before. Once: afterwards, and if it was never granted,
-    /// status::invalid. Errors: those of database::release; the lease ends by time then.
+    /// reservation_retired if it was lost before. Once: afterwards status::closed; if it was never
+    /// granted, status::invalid. Errors: those of database::release; the lease ends by time then.
     result<outcome> release() noexcept
     {
         if (!state_)
