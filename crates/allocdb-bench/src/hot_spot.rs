@@ -2,9 +2,9 @@
 //!
 //! A round is `ttl` slots long. At its slot each holder asks for one resource, which it picks by
 //! the skew; so most ask for the same few, and each resource that anybody asks for must have
-//! exactly one winner. What becomes of a hold was decided by the plan, for the resource and not for the
-//! holder: given back at once, confirmed and then given back, or left for time to end, which makes
-//! it due at the very slot of the next round. So all resources are free when a round begins.
+//! exactly one winner. What becomes of a hold was decided by the plan, for the resource and not for
+//! the holder: given back at once, confirmed and then given back, or left for time to end, which
+//! makes it due at the very slot of the next round. So all resources are free when a round begins.
 //!
 //! Whoever comes first wins, so with several threads the winners' names differ from run to run,
 //! and with them the digest of the state. Everything counted here does not.

@@ -15,9 +15,9 @@
 //! | [`random`] | numbers that never change |
 //!
 //! What a seed decides: every count and the detail digest, whatever the batch, the threads, the
-//! sync and the machine; with one thread also the digest of the state, whatever the batch, since commits
-//! follow the plan's order. With more threads the engine decides who comes first, so the state's
-//! digest differs from run to run and is not shown. Times are decided by the machine.
+//! sync and the machine; with one thread also the digest of the state, whatever the batch, since
+//! commits follow the plan's order. With more threads the engine decides who comes first, so the
+//! state's digest differs from run to run and is not shown. Times are decided by the machine.
 
 pub mod counts;
 pub mod crew;
