@@ -67,7 +67,11 @@ SEED=${SEED:-$((SRANDOM % 32768))}
 C_EXAMPLES=$ROOT/bindings/c/examples
 VENUE=$C_EXAMPLES/venue.csv
 case $OUT in /*) DEMO=$OUT ;; target/*) DEMO=$ROOT/$OUT ;; *) DEMO=$PWD/$OUT ;; esac
+LIFE_MS_MIN=400
 TURN_MS=$((SECONDS_OPEN * 1000 / ${#TURNS[@]}))
+# Only the last life of a turn ends by the clock: one that is to be killed must not close before.
+FOR_LONG_MS=600000
+FIRST_LIFE_MS=$((KILLS > 0 ? FOR_LONG_MS : TURN_MS))
 STARTED_PID=
 SELLER_PID=
 NEXT_PID=
@@ -183,25 +187,27 @@ kill_seller() {
 # opened the database. Its kills come one at random in each stretch of that time, so that every life of
 # it sells something; while it is there, the next seller knocks.
 take_turn() {
-    local turn=$1 life=$((($1 - 1) * (KILLS + 1) + 1)) begin_ms stretch i status=0
+    local turn=$1 life=$((($1 - 1) * (KILLS + 1) + 1)) begin_ms kill_ms stretch i status=0
     SELLER_PID=$STARTED_PID
     wait_for open "$life" "$SELLER_PID"
     begin_ms=$(unix_ms)
     if [ "$turn" -lt ${#TURNS[@]} ]; then
-        start_seller $((life + KILLS + 1)) -c "$TURN_MS" -k
+        start_seller $((life + KILLS + 1)) -c "$FIRST_LIFE_MS" -k
         NEXT_PID=$STARTED_PID
         wait_for lock "$turn" "$NEXT_PID"
     fi
     stretch=$((TURN_MS / (KILLS + 1)))
     for ((i = 0; i < KILLS; i++)); do
-        sleep_until_ms $((begin_ms + stretch * i + stretch * 4 / 10 +
+        kill_ms=$((begin_ms + stretch * i + stretch * 4 / 10 +
             (RANDOM * 32768 + RANDOM) % (stretch * 8 / 10)))
+        sleep_until_ms "$kill_ms"
         kill_seller
         life=$((life + 1))
-        start_seller "$life" -u $((begin_ms + TURN_MS))
+        start_seller "$life" -u $((begin_ms + TURN_MS)) -c $((i + 1 < KILLS ? FOR_LONG_MS : LIFE_MS_MIN))
         SELLER_PID=$STARTED_PID
-        # A seller that is killed before it has opened shows nothing.
+        # A seller that is killed before it has opened, or at once, shows nothing.
         wait_for open "$life" "$SELLER_PID"
+        sleep_until_ms $(($(unix_ms) + LIFE_MS_MIN))
     done
     wait_seller || status=$?
     [ "$status" = 0 ] || seller_failed "the ${TURNS[turn - 1]} seller failed ($status)"
@@ -218,7 +224,7 @@ run_shop() {
     # one seller is gone and the next not yet born.
     exec 3>"$DEMO/answers" 4<>"$DEMO/door"
     RANDOM=$SEED
-    start_seller 1 -c "$TURN_MS"
+    start_seller 1 -c "$FIRST_LIFE_MS"
     for ((turn = 1; turn <= ${#TURNS[@]}; turn++)); do
         [ "$turn" = 1 ] || say "" >&4
         take_turn "$turn"

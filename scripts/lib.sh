@@ -22,6 +22,11 @@ case :$PATH: in
     *) [ ! -d "${HOME:-}/.cargo/bin" ] || PATH=$PATH:${HOME:-}/.cargo/bin ;;
 esac
 
+# Go keeps what it has built in the user's home; where there is none, in the tree.
+if [ ! -w "${HOME:-/nowhere}" ]; then
+    export GOCACHE=${GOCACHE:-$ROOT/target/go/cache} GOPATH=${GOPATH:-$ROOT/target/go/path}
+fi
+
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
     BOLD=$'\e[1m' GREEN=$'\e[32m' RED=$'\e[31m' PLAIN=$'\e[0m'
 else

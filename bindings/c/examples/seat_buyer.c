@@ -22,7 +22,7 @@
 #define FAN_CLICKS_MAX 40u
 #define LOOKS_MAX 50u
 #define NAP_MS_MAX 20u
-#define LEAVE_MS_MAX 1500u
+#define LEAVE_MS_MAX 1000u
 
 static uint64_t random_below(struct buyer_page *page, uint64_t bound)
 {
@@ -340,6 +340,19 @@ static bool release(struct buyer *buyer)
     return true;
 }
 
+/* Whether the buyer's hold has more than half of its time left. */
+static bool hold_is_fresh(const struct buyer *buyer)
+{
+    allocdb *db = buyer->shop->db;
+    allocdb_reservation row;
+    allocdb_id seats[PARTY_LEN_MAX];
+    size_t seat_count = 0;
+    return allocdb_get_reservation(db, 0, buyer->page->reservation_id, &row, seats, PARTY_LEN_MAX,
+                                   &seat_count, NULL) == ALLOCDB_OK &&
+           row.state == ALLOCDB_RESERVATION_STATE_RESERVED &&
+           row.deadline_slot > allocdb_slot_now(db) + HOLD_TTL_SLOTS / 2;
+}
+
 /* The last steps before another seller takes over: false when the buyer has left. What it leaves in
  * its page is for the next one to finish. One in three leaves holding seats; one has paid, and one
  * has clicked, and neither has heard the answer: the connection broke just then. */
@@ -359,6 +372,11 @@ static bool leave(struct buyer *buyer, enum step step)
             return true;
         send(buyer, STEP_RESERVE, &unheard);
         return false;
+    }
+    if (!hold_is_fresh(buyer)) {
+        count(buyer->shop, STAT_WALKED_AWAY); /* the next seller would find it run out */
+        step_set(page, STEP_CHOOSE);
+        return true;
     }
     page->plan = PLAN_BUY;
     if (way == PAID) {

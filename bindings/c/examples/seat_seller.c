@@ -1,7 +1,7 @@
 /* The seat seller: a C program that sells a venue's seats to many buyers at once, out of AllocDB.
  *
  *     seat_seller [-d DIRECTORY] [-v VENUE.csv] [-n NOTEBOOK] [-b BUYERS] [-s SEED] [-l LIFE]
- *                 [-t TURN] [-u CLOSING_UNIX_MS | -c OPEN_MS] [-o] [-k]
+ *                 [-t TURN] [-u CLOSING_UNIX_MS] [-c OPEN_MS] [-o] [-k]
  *
  * It opens (or creates) the database in DIRECTORY, makes every seat of the venue a resource, and
  * lets BUYERS threads loose on them until closing time. It may be killed at any instruction and
@@ -41,8 +41,8 @@ struct arguments {
     uint64_t seed;
     uint64_t life;
     uint64_t turn;
-    uint64_t closing_ms; /* 0: so long after the opening */
-    uint64_t open_ms;
+    uint64_t closing_ms; /* Unix time; but not before ... */
+    uint64_t open_ms;    /* ... so long after the opening */
     bool hands_over;
     bool knocks;
 };
@@ -103,8 +103,9 @@ static bool shop_open(struct shop *shop, const struct arguments *arguments)
     options.checkpoint_wal_bytes = 8u << 20;
     if (allocdb_open(arguments->directory, &options, &shop->db, &error) != ALLOCDB_OK)
         return complain("opening the database", &error);
-    shop->closing_ms =
-        arguments->closing_ms != 0 ? arguments->closing_ms : wall_ms() + arguments->open_ms;
+    shop->closing_ms = wall_ms() + arguments->open_ms;
+    if (shop->closing_ms < arguments->closing_ms)
+        shop->closing_ms = arguments->closing_ms;
 
     allocdb_recovery_report report = {.struct_size = sizeof report};
     if (allocdb_recovery_report_get(shop->db, &report, &error) != ALLOCDB_OK)
@@ -331,7 +332,7 @@ int main(int argc, char **argv)
     char why[128];
     if (!arguments_read(&arguments, argc, argv)) {
         fprintf(stderr, "usage: seat_seller [-d DIRECTORY] [-v VENUE.csv] [-n NOTEBOOK] [-b BUYERS]"
-                        " [-s SEED] [-l LIFE] [-t TURN] [-u CLOSING_UNIX_MS | -c OPEN_MS] [-o]"
+                        " [-s SEED] [-l LIFE] [-t TURN] [-u CLOSING_UNIX_MS] [-c OPEN_MS] [-o]"
                         " [-k]\n");
         return 2;
     }

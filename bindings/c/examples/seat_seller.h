@@ -28,7 +28,7 @@
 #include "venue.h"
 
 #define BUYERS_MAX 256u
-#define HOLD_TTL_SLOTS 30u /* 3 s at 100 ms a slot: buyers in this demo are in a hurry */
+#define HOLD_TTL_SLOTS 50u /* 5 s at 100 ms a slot: buyers in this demo are in a hurry */
 
 /* Where a buyer is. A step that names a command means: this command may have been sent. */
 enum step {

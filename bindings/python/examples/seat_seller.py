@@ -37,13 +37,13 @@ import allocdb
 
 SEAT_ID_TAG = 0x5345415453000000 << 64
 RIVAL_ID_TAG = 0x524956414C000000 << 64
-TTL = allocdb.Slots(30)  # 3 s at 100 ms a slot; the same in every language: retries repeat it
-TTL_SECONDS = 3.0
+TTL = allocdb.Slots(50)  # 5 s at 100 ms a slot; the same in every language: retries repeat it
+TTL_SECONDS = 5.0
 BUYERS_MAX = 256
 FAN_CLICKS = 40
 LOOKS_MAX = 50
 PARTY_SIZES = (1, 2, 2, 2, 2, 3, 4, 4)
-LEAVE_SECONDS = 1.5
+LEAVE_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
 COUNTED = (
     "looked", "tries", "contended", "held", "sold", "seats_sold", "late", "released",
@@ -332,12 +332,28 @@ class Buyer(threading.Thread):
                 return True
             self.send()
             return False
+        if not self.hold_is_fresh():
+            self.counts["walked_away"] += 1  # the next seller would find it run out
+            page.go(Step.CHOOSE)
+            return True
         page.plan = Plan.BUY
         page.go(Step.THINK)
         if way == "paid":
             self.begin(Step.CONFIRM)
             self.send()
         return False
+
+    def hold_is_fresh(self) -> bool:
+        """Whether the hold has more than half of its time left."""
+        try:
+            row = self.shop.db.get_reservation(self.page.reservation)
+        except allocdb.RetiredError:
+            return False
+        return (
+            row is not None
+            and row.state is allocdb.ReservationState.RESERVED
+            and row.deadline_slot > self.shop.db.slot_now() + TTL.count // 2
+        )
 
     def ask(self) -> Answer:
         """Sends the page's command, now and then twice: impatient people click twice, and the
@@ -489,8 +505,8 @@ def arguments_read() -> argparse.Namespace:
     parser.add_argument("-s", dest="seed", type=int, default=1)
     parser.add_argument("-l", dest="life", type=int, default=1)
     parser.add_argument("-t", dest="turn", type=int, default=1)
-    parser.add_argument("-u", dest="closing_ms", type=int, help="Unix time of closing")
-    parser.add_argument("-c", dest="open_ms", type=int, default=10000, help="or how long to sell")
+    parser.add_argument("-u", dest="closing_ms", type=int, default=0, help="Unix time of closing")
+    parser.add_argument("-c", dest="open_ms", type=int, default=10000, help="or so long, if later")
     parser.add_argument("-o", dest="hands_over", action="store_true", help="hand over at closing")
     parser.add_argument("-k", dest="knocks", action="store_true", help="wait for one's turn")
     arguments = parser.parse_args()
@@ -532,7 +548,7 @@ def main() -> int:
         )
         load(db, venue)
         rivals_try(db, pages, arguments.life)
-        closing = (arguments.closing_ms or opened * 1000 + arguments.open_ms) / 1000
+        closing = max(arguments.closing_ms, opened * 1000 + arguments.open_ms) / 1000
         shop = Shop(
             db, venue, closing, arguments.hands_over, threading.Event(), threading.Event()
         )

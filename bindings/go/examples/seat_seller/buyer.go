@@ -23,12 +23,12 @@ import (
 )
 
 const (
-	// 3 s at 100 ms a slot, and exactly that in every language: a retry repeats its command.
-	holdTTLSlots  = 30
-	holdTTL       = 3 * time.Second
+	// 5 s at 100 ms a slot, and exactly that in every language: a retry repeats its command.
+	holdTTLSlots  = 50
+	holdTTL       = 5 * time.Second
 	fanClicks     = 40
 	looksMax      = 50
-	leaveDuration = 1500 * time.Millisecond
+	leaveDuration = time.Second
 )
 
 var partySizes = [8]int{1, 2, 2, 2, 2, 3, 4, 4}
@@ -244,12 +244,27 @@ func (b *buyer) leave(ctx context.Context, now step) (left bool, err error) {
 		}
 		return false, b.reserve(ctx)
 	}
+	if fresh, err := b.holdIsFresh(ctx); err != nil || !fresh {
+		b.shop.count(walkedAway, 1) // the next seller would find it run out
+		b.step.Store(stepChoose)
+		return false, err
+	}
 	b.plan = planBuy
 	if way == paid {
 		b.begin(stepConfirm)
 		_, err = b.send(ctx)
 	}
 	return true, err
+}
+
+// holdIsFresh says whether the hold has more than half of its time left.
+func (b *buyer) holdIsFresh(ctx context.Context) (bool, error) {
+	row, err := b.shop.db.GetReservation(ctx, b.reservation.id(), 0)
+	if errors.Is(err, allocdb.ErrNotFound) || errors.Is(err, allocdb.ErrRetired) {
+		return false, nil
+	}
+	return row.State == allocdb.ReservationReserved &&
+		row.DeadlineSlot > b.shop.db.SlotNow()+holdTTLSlots/2, err
 }
 
 // ask sends the page's command, now and then twice: impatient people click twice, and the second

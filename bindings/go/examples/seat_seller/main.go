@@ -93,7 +93,7 @@ func readArguments() arguments {
 	flag.IntVar(&a.life, "l", 1, "how many sellers there were, with this one")
 	flag.IntVar(&a.turn, "t", 1, "whose turn it is")
 	flag.Int64Var(&a.closingMS, "u", 0, "Unix time of closing in ms")
-	flag.Int64Var(&a.openMS, "c", 10000, "or how many ms to sell")
+	flag.Int64Var(&a.openMS, "c", 10000, "or so many ms after opening, if later")
 	flag.BoolVar(&a.handsOver, "o", false, "hand over at closing")
 	flag.BoolVar(&a.knocks, "k", false, "wait for one's turn")
 	flag.Parse()
@@ -167,8 +167,8 @@ func (s *shop) open(ctx context.Context, a arguments) (err error) {
 	}
 	s.opened = time.Now()
 	s.closing = s.opened.Add(time.Duration(a.openMS) * time.Millisecond)
-	if a.closingMS != 0 {
-		s.closing = time.UnixMilli(a.closingMS)
+	if closing := time.UnixMilli(a.closingMS); closing.After(s.closing) {
+		s.closing = closing
 	}
 	report, err := s.db.RecoveryReport(ctx)
 	if err != nil {
