@@ -48,7 +48,7 @@ DRAIN_SECONDS = 30.0
 COUNTED = (
     "looked", "tries", "contended", "held", "sold", "seats_sold", "late", "released",
     "walked_away", "duplicates", "wrong", "resumed_known", "resumed_new", "refused",
-)  # fmt: skip
+)
 
 
 class Step(IntEnum):
@@ -138,7 +138,7 @@ class Page:
         page = self.LAYOUT.pack(
             step, self.plan, len(self.seats), *seats, self.clicks_left, operation,
             self.valid_until_slot, holder, reservation, self.customers, self.random,
-        )  # fmt: skip
+        )
         self.notebook[self.at + 4 : self.at + len(page)] = page[4:]
         self.notebook[self.at : self.at + 4] = page[:4]
 
@@ -275,7 +275,7 @@ class Buyer(threading.Thread):
             else Plan.CANCEL if dice < 18
             else Plan.DITHER if dice < 26
             else Plan.BUY
-        )  # fmt: skip
+        )
         page.go(Step.THINK)
 
     def think(self) -> None:
@@ -387,7 +387,7 @@ class Buyer(threading.Thread):
                 return Answer(
                     result.code, result.lsn, result.token, result.deadline_slot,
                     result.failed_index, result.from_retry_cache,
-                )  # fmt: skip
+                )
             except allocdb.OperationExpiredError:
                 return self.answer_from_state()
             except allocdb.OverloadedError:
