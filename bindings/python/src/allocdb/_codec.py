@@ -262,18 +262,10 @@ def reservation_row(response: Buffer, at: int) -> ReservationFields:
     return *ids, created, deadline, ended, retire, state, count
 
 
-def outcome_or_none(response: Buffer, end: int, kind: int) -> tuple[int, ...] | None:
-    """The outcome of the one response, in the order of :data:`OUTCOME`; ``None`` where it is not
-    just that: then :func:`failure` tells why.
-    """
-    if end != OUTCOME_BYTES or response[5] != kind | RESPONSE_BIT:
-        return None
-    fields = OUTCOME.unpack_from(response, 16)
-    return None if fields[0] else fields
-
-
 def resource_or_none(response: Buffer, end: int) -> ResourceFields | None:
-    """The body of the one GET_RESOURCE response; ``None`` as in :func:`outcome_or_none`."""
+    """The body of the one GET_RESOURCE response; ``None`` where it is not just that: then
+    :func:`failure` tells why.
+    """
     if end != 88 or response[5] != GET_RESOURCE | RESPONSE_BIT:
         return None
     status, _, r0, r1, v0, v1, h0, h1, version, state = _RESOURCE_ANSWER.unpack_from(response, 16)

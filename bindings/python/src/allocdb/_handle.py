@@ -31,7 +31,7 @@ from . import _codec, _library
 from ._library import RESPONSE_BYTES, Scratch
 from .constants import Status
 from .errors import AllocDBError, UsageError, response_error, status_error
-from .ids import IdLike, id_number
+from .ids import Id, IdLike, id_number
 from .results import Operation
 from .ttl import SLOT_MAX
 
@@ -203,6 +203,9 @@ class Handle:
                 self._operation_count = count + 1
             return self._operation_base + count, self.valid_until(slot)
         if isinstance(given, Operation):
+            number, limit = given
+            if type(number) is Id and type(limit) is int and 0 <= limit <= SLOT_MAX and number:
+                return number, limit
             valid_until_slot = checked("operation.valid_until_slot", given.valid_until_slot)
             return id_number(given.id, "operation.id"), valid_until_slot
         return id_number(given, "operation"), 0

@@ -72,8 +72,11 @@ class Batch:
         self._buffer = bytearray(_FIRST_BYTES)
         self._end = 0
         self._offsets: list[int] = []
-        self._operation_next = 0
-        self._operation_end = 0
+        # The operation ids at hand: the low halves from _operation_lo on, and how many may still be
+        # taken without a look at the bounds.
+        self._operation_lo = 0
+        self._operation_hi = 0
+        self._left = 0
         self._valid_until = 0
         self._valid_oldest = 0
         self._is_sent = False
@@ -90,7 +93,7 @@ class Batch:
         """Forgets the commands that were added."""
         self._end = 0
         self._offsets.clear()
-        self._operation_next = self._operation_end = 0
+        self._left = 0
         self._given.clear()
         self._is_sent = False
 
@@ -130,11 +133,16 @@ class Batch:
                 self._add_bundle(ids, holder, ttl_slots, operation)
                 return
             resources = ids[0]
-        at, operation_id, valid = self._begin(_codec.RESERVE_ONE_BYTES, operation)
+        at, buffer = self._end, self._buffer
+        if operation is None and self._left and at + 96 <= len(buffer):
+            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
+            self._operation_lo = lo + 1
+            self._left -= 1
+        else:
+            lo, hi, valid = self._begin(96, operation)
         _pack_reserve_one(
-            self._buffer, at, 96, 1, 3, 0, at, self._slot, operation_id & _MASK,
-            operation_id >> 64, valid, holder & _MASK, holder >> 64, ttl_slots, 1, 0,
-            resources & _MASK, resources >> 64,
+            buffer, at, 96, 1, 3, 0, at, self._slot, lo, hi, valid, holder & _MASK, holder >> 64,
+            ttl_slots, 1, 0, resources & _MASK, resources >> 64,
         )
         self._offsets.append(at)
         self._end = at + 96
@@ -161,9 +169,10 @@ class Batch:
         reservation = id_number(reservation, "reservation")
         holder = id_number(holder, "holder")
         ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
-        at, operation_id, valid = self._begin(_codec.EXTENDED_BYTES, operation)
+        lo, hi, valid = self._begin(_codec.EXTENDED_BYTES, operation)
+        at = self._end
         size = _codec.put_extend(
-            self._buffer, at, at, self._slot, operation_id, valid, reservation, holder, ttl_slots
+            self._buffer, at, at, self._slot, hi << 64 | lo, valid, reservation, holder, ttl_slots
         )
         self._offsets.append(at)
         self._end = at + size
@@ -264,35 +273,46 @@ class Batch:
     def _begin(
         self, size: int, operation: Operation | IdLike | None
     ) -> tuple[int, int, int]:
-        """Room for a message of ``size``: where, and the operation that it carries."""
-        at = self._end
-        if len(self._offsets) >= self._len_max:
+        """Room for a message of ``size``: the halves of its operation id, low first, and its limit.
+
+        The callers that fill batches by the thousand take an id from those at hand by themselves.
+        """
+        count = len(self._offsets)
+        if count >= self._len_max:
             raise UsageError(
                 f"the batch holds {self._len_max} commands, max_batch_commands is {self._len_max}"
             )
-        if at + size > len(self._buffer):
+        if self._end + size > len(self._buffer):
             self._buffer.extend(bytes(max(len(self._buffer), size)))
         if operation is not None:
-            found = self._handle.operation(operation, self._slot)
-            self._given.add(at)
-            return at, *found
-        operation_id = self._operation_next
-        if operation_id == self._operation_end:
-            operation_id = self._handle.take_operations(_OPERATION_BLOCK)
-            self._operation_end = operation_id + _OPERATION_BLOCK
+            number, valid = self._handle.operation(operation, self._slot)
+            self._given.add(self._end)
+            self._left = min(self._left, self._len_max - count - 1)
+            return number & _MASK, number >> 64, valid
+        if self._left == 0:
+            self._left = min(_OPERATION_BLOCK, self._len_max - count)
+            first = self._handle.take_operations(self._left)
+            self._operation_lo, self._operation_hi = first & _MASK, first >> 64
             self._valid_until = self._handle.valid_until(self._slot)
-            if not self._offsets:
+            if count == 0:
                 self._valid_oldest = self._valid_until
-        self._operation_next = operation_id + 1
-        return at, operation_id, self._valid_until
+        self._left -= 1
+        lo = self._operation_lo
+        self._operation_lo = lo + 1
+        return lo, self._operation_hi, self._valid_until
 
     def _add_target(
         self, kind: int, target: int, operation: Operation | IdLike | None
     ) -> None:
-        at, operation_id, valid = self._begin(_codec.TARGET_BYTES, operation)
+        at, buffer = self._end, self._buffer
+        if operation is None and self._left and at + 64 <= len(buffer):
+            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
+            self._operation_lo = lo + 1
+            self._left -= 1
+        else:
+            lo, hi, valid = self._begin(64, operation)
         _pack_target(
-            self._buffer, at, 64, 1, kind, 0, at, self._slot, operation_id & _MASK,
-            operation_id >> 64, valid, target & _MASK, target >> 64,
+            buffer, at, 64, 1, kind, 0, at, self._slot, lo, hi, valid, target & _MASK, target >> 64
         )
         self._offsets.append(at)
         self._end = at + 64
@@ -304,13 +324,20 @@ class Batch:
         holder: IdLike,
         operation: Operation | IdLike | None,
     ) -> None:
-        reservation = id_number(reservation, "reservation")
-        holder = id_number(holder, "holder")
-        at, operation_id, valid = self._begin(_codec.HELD_BYTES, operation)
+        if type(reservation) is not int or not 0 < reservation <= ID_MAX:
+            reservation = id_number(reservation, "reservation")
+        if type(holder) is not int or not 0 < holder <= ID_MAX:
+            holder = id_number(holder, "holder")
+        at, buffer = self._end, self._buffer
+        if operation is None and self._left and at + 80 <= len(buffer):
+            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
+            self._operation_lo = lo + 1
+            self._left -= 1
+        else:
+            lo, hi, valid = self._begin(80, operation)
         _pack_held(
-            self._buffer, at, 80, 1, kind, 0, at, self._slot, operation_id & _MASK,
-            operation_id >> 64, valid, reservation & _MASK, reservation >> 64, holder & _MASK,
-            holder >> 64,
+            buffer, at, 80, 1, kind, 0, at, self._slot, lo, hi, valid, reservation & _MASK,
+            reservation >> 64, holder & _MASK, holder >> 64,
         )
         self._offsets.append(at)
         self._end = at + 80
@@ -323,9 +350,10 @@ class Batch:
         operation: Operation | IdLike | None,
     ) -> None:
         size = _codec.RESERVE_HEAD_BYTES + 16 * len(resources)
-        at, operation_id, valid = self._begin(size, operation)
+        lo, hi, valid = self._begin(size, operation)
+        at = self._end
         _codec.put_reserve(
-            self._buffer, at, at, self._slot, operation_id, valid, resources, holder, ttl_slots
+            self._buffer, at, at, self._slot, hi << 64 | lo, valid, resources, holder, ttl_slots
         )
         self._offsets.append(at)
         self._end = at + size

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from . import _codec
 from ._handle import Handle, checked, give_scratch, take_scratch
-from ._library import Scratch
+from ._library import RESPONSE_BYTES, Scratch, call
 from .batch import bundle
 from .errors import AllocDBError
 from .ids import Id, IdLike, id_number
@@ -35,6 +35,9 @@ from .ttl import TTL, slots_of
 
 if TYPE_CHECKING:
     from .database import Database
+
+_OUTCOME_BYTES, _RESPONSE_BIT = _codec.OUTCOME_BYTES, _codec.RESPONSE_BIT
+_outcome_at = _codec.OUTCOME.unpack_from
 
 
 class Commands:
@@ -314,12 +317,25 @@ class Commands:
     ) -> tuple[int, ...]:
         """Sends the one command; returns its outcome, which is of status 0."""
         try:
-            end = self._handle.exchange(scratch, size)
-            outcome = _codec.outcome_or_none(scratch.response, end, kind)
-            if outcome is not None:
-                if slot:
-                    self._handle.note_slot(slot)
-                return outcome
+            # Handle.exchange and the look at the answer, without the calls that they would cost.
+            status = call(
+                self._handle.pointer,
+                scratch.request_address,
+                size,
+                scratch.response_address,
+                RESPONSE_BYTES,
+                scratch.len_address,
+                scratch.error_address,
+            )
+            if status:
+                raise self._handle.failure(status, scratch.error)
+            end = scratch.len.value
+            if end == _OUTCOME_BYTES and scratch.response[5] == kind | _RESPONSE_BIT:
+                outcome = _outcome_at(scratch.response, 16)
+                if outcome[0] == 0:
+                    if slot:
+                        self._handle.note_slot(slot)
+                    return outcome
             failed = _codec.failure(scratch.response, 0, end, kind)
             if failed is None:
                 raise _codec.DecodeError(f"{end} bytes answer a command of kind {kind}")

@@ -133,7 +133,11 @@ def id_number(value: IdLike, field: str) -> int:
     if type(value) is int and 0 < value <= ID_MAX:
         return value
     if isinstance(value, str):
-        return _named(value, field)
+        try:
+            return _id_of_name(value)
+        except UsageError:
+            _name_bytes(value, field)
+            raise
     if isinstance(value, int) and not isinstance(value, bool):
         if 0 < value <= ID_MAX:
             return int(value)
@@ -179,14 +183,6 @@ def _id_of_name(name: str) -> int:
     if len(text) <= PACKED_BYTES_MAX:
         return _pack(text)
     return uuid.uuid5(NAME_NAMESPACE, name).int
-
-
-def _named(name: str, field: str) -> int:
-    try:
-        return _id_of_name(name)
-    except UsageError:
-        _name_bytes(name, field)
-        raise
 
 
 def _pack(text: bytes) -> int:
