@@ -7,10 +7,12 @@
 //! | `crashes` | a power cut or a failure at every operation of a workload |
 //! | `damage` | every bit and every cut of every file |
 //! | `growth` | larger tables: the same history, whatever happens on the way |
+//! | `lives` | all of it in random order, from a seed |
 
 mod crashes;
 mod damage;
 mod growth;
+mod lives;
 mod refusals;
 mod starts;
 
