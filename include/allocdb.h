@@ -583,8 +583,10 @@
 #define ALLOCDB_OPEN_NEW 2
 
 /**
- * Open flag: for reading only, beside a writer in another process. This version answers
- * ALLOCDB_E_INVALID to it.
+ * Open flag: for reading only. The database must be there; nothing is locked, and nothing on the
+ * disk is changed, so a process with the right to read suffices, and whoever writes is not
+ * disturbed. Shows what was durable at the opening, and at each allocdb_refresh; commands, ticks
+ * and checkpoints answer ALLOCDB_E_READ_ONLY. Not with ALLOCDB_OPEN_NEW.
  */
 #define ALLOCDB_OPEN_READ_ONLY 4
 
@@ -1488,7 +1490,7 @@ allocdb_status allocdb_close(struct allocdb **db);
 
 /**
  * Shows all options of an open database with the defaults filled in: what is stored with the data,
- * and the settings of this opening.
+ * and the settings of this opening. On a read-only handle, a refresh may show greater capacities.
  *
  * @param db        Input; not NULL.
  * @param effective In and output; not NULL. Its struct_size says how much fits, and is set before
@@ -2153,15 +2155,22 @@ allocdb_status allocdb_list_reservations(struct allocdb *db,
 
 /**
  * Lets a read-only handle catch up with the process that writes: what was durable when the call
- * began can be read when it returns. On a handle that writes there is nothing to do.
+ * began can be read when it returns. On a handle that writes there is nothing to do. A commit that
+ * its writer was told is done is durable, under ALLOCDB_SYNC_OS at the next checkpoint or close.
+ *
+ * Usually this reads what is new in the log, and allocates nothing. Where the files do not lead on
+ * from the handle's state, it is built again beside the one that is read meanwhile, for which as
+ * much memory is needed a second time: after more than one checkpoint since the last refresh, or
+ * when the writer has grown the tables. allocdb_configuration then shows the new capacities.
  *
  * @param db    Input; not NULL.
  * @param lsn   Output; may be NULL: the last log position that reads now see. Zero on failure.
  * @param error Output; NULL or the caller's.
  * @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
  *         ALLOCDB_E_REENTRANT; ALLOCDB_E_IO, ALLOCDB_E_CORRUPT, ALLOCDB_E_VERSION or
- *         ALLOCDB_E_NO_MEMORY (the handle stays as it was, and may be refreshed again);
- *         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+ *         ALLOCDB_E_NO_MEMORY (the handle stays as it was, and may be refreshed again;
+ *         ALLOCDB_E_IO with os_errno EAGAIN: the log was replaced 8 times while it was being
+ *         read); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
  *
  * Threads: any; reads go on meanwhile, but for the moment in which what is new is applied. Forks:
  * ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback. Since 0.2.0.
@@ -2192,7 +2201,9 @@ allocdb_status allocdb_checkpoint(struct allocdb *db,
 
 /**
  * Shows the engine's figures at one moment. Answered also by a halted engine, and while a sync is
- * under way.
+ * under way. A read-only handle shows its writer's figures, as that one last wrote them down,
+ * after a commit, a checkpoint, a halt or its close; they do not tell whether it still runs. Its
+ * own are start_kind and, where nothing was written down, all: is_accepting_writes is 0 then.
  *
  * @param db     Input; not NULL.
  * @param slot   Input: ALLOCDB_SLOT_NOW, or the caller's logical time, for logical_slot_lag.

@@ -186,8 +186,10 @@ pub const ALLOCDB_RESERVATION_STATE_REVOKED: u32 = 6;
 pub const ALLOCDB_OPEN_EXISTING: u32 = 1;
 /// Open flag: the database must not be there; it is created.
 pub const ALLOCDB_OPEN_NEW: u32 = 2;
-/// Open flag: for reading only, beside a writer in another process. This version answers
-/// ALLOCDB_E_INVALID to it.
+/// Open flag: for reading only. The database must be there; nothing is locked, and nothing on the
+/// disk is changed, so a process with the right to read suffices, and whoever writes is not
+/// disturbed. Shows what was durable at the opening, and at each allocdb_refresh; commands, ticks
+/// and checkpoints answer ALLOCDB_E_READ_ONLY. Not with ALLOCDB_OPEN_NEW.
 pub const ALLOCDB_OPEN_READ_ONLY: u32 = 4;
 /// Open flag: the directory may be on a network file system, whose syncs and locks the caller
 /// vouches for.

@@ -31,7 +31,7 @@ impl Database {
         let settings = wanted.options.settings().map_err(Failure::from_config)?;
         let operations = OperationIds::draw()?;
         let directory_options = DirectoryOptions {
-            create: wanted.options.mode != OpenMode::Existing,
+            create: wanted.options.mode != OpenMode::Existing && !wanted.options.read_only,
             allow_network_file_system: wanted.options.allow_network_fs,
         };
         let path = Path::new(OsStr::from_bytes(directory.to_bytes()));

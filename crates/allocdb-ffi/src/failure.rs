@@ -11,7 +11,7 @@ use core::fmt::{self, Write};
 use allocdb_core::Rejection;
 use allocdb_node::wire::CallError;
 use allocdb_node::{
-    BackupError, CheckpointError, OpenError, ReadError, SubmitError, error, status,
+    BackupError, CheckpointError, OpenError, ReadError, RefreshError, SubmitError, error, status,
 };
 
 use crate::types::{allocdb_error, allocdb_status};
@@ -137,6 +137,14 @@ impl From<ReadError> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
+        let mut failure = Self::new(error.status(), error.detail(), format_args!("{error}"));
+        failure.os_errno = error.os_errno();
+        failure
+    }
+}
+
+impl From<RefreshError> for Failure {
+    fn from(error: RefreshError) -> Self {
         let mut failure = Self::new(error.status(), error.detail(), format_args!("{error}"));
         failure.os_errno = error.os_errno();
         failure

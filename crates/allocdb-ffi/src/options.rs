@@ -62,10 +62,11 @@ impl Wanted {
         if flags & !FLAGS != 0 {
             return Err(Failure::option("flags", flags.into(), 0, FLAGS.into()));
         }
-        if is_set(number::ALLOCDB_OPEN_READ_ONLY) {
+        let read_only = is_set(number::ALLOCDB_OPEN_READ_ONLY);
+        if read_only && is_set(number::ALLOCDB_OPEN_NEW) {
             return Err(Failure::argument(
                 2,
-                format_args!("flags has ALLOCDB_OPEN_READ_ONLY, which is not in this version"),
+                format_args!("flags has both ALLOCDB_OPEN_READ_ONLY and ALLOCDB_OPEN_NEW"),
             ));
         }
         if given.reserved0 != 0 {
@@ -73,7 +74,7 @@ impl Wanted {
         }
         let options = Options {
             mode: mode_of(flags)?,
-            read_only: false,
+            read_only,
             allow_network_fs: is_set(number::ALLOCDB_ALLOW_NETWORK_FS),
             auto_expire_off: is_set(number::ALLOCDB_AUTO_EXPIRE_OFF),
             shard_id: given.shard_id,

@@ -23,7 +23,7 @@ impl<S: Storage> Engine<S> {
 
     /// Bytes that the responses to `request` take at most; refuses what [`Engine::call`] would.
     pub fn response_bound(&self, request: &[u8]) -> Result<usize, CallError> {
-        wire::response_bound(self.configuration(), request)
+        wire::response_bound(&self.configuration(), request)
     }
 }
 
@@ -31,7 +31,7 @@ impl<S: Storage> Target for Engine<S> {
     fn bounds(&self) -> Bounds {
         let settings = self.settings();
         Bounds {
-            config: *self.configuration(),
+            config: self.configuration(),
             max_batch_commands: settings.max_batch_commands,
             max_queue: settings.max_queue,
             max_batch_bytes: settings.max_batch_bytes.into(),

@@ -39,7 +39,7 @@ use crate::health::{Counters, Health};
 use crate::health_page::HealthPage;
 use crate::options::{Settings, SyncMode};
 use crate::queue::{Group, Queue};
-use crate::report::{CheckpointReport, TickResult};
+use crate::report::{CheckpointReport, RecoveryReport, TickResult};
 use crate::storage::Storage;
 use crate::submission::{Kind, Submission};
 use crate::wal::{ReserveError, Wal};
@@ -57,6 +57,36 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What an engine that has just opened shares.
+    pub(crate) fn new(
+        state: State,
+        settings: Settings,
+        recovery: RecoveryReport,
+        queue: Queue,
+        diagnostics: Diagnostics,
+    ) -> Self {
+        let config = *state.config();
+        let leap = LeapGuard::new(
+            settings.max_slot_leap,
+            settings.clock,
+            config.slot_duration_ms,
+            state.last_slot(),
+        );
+        let counters = Counters {
+            recovery,
+            ..Counters::default()
+        };
+        Self {
+            config,
+            settings,
+            state: RwLock::new(state),
+            figures: Mutex::new(counters),
+            leap,
+            diagnostics,
+            queue,
+        }
+    }
+
     /// Halts the engine and says so.
     pub(crate) fn halt(&self, reason: HaltReason) {
         self.queue.halt(reason);

@@ -5,9 +5,14 @@
 //! under. After open no call allocates. Closing waits for the calls under way; halting wakes all
 //! that wait, and what they get is indefinite, because a frame may be on its way to the disk.
 //!
+//! A handle that only reads (R97) is the same engine without a committer: it has a [`Reader`] in
+//! its place, which moves the same state, under the same lock, when it is told to. So reads, the
+//! byte API, halting, forking and closing have one implementation; what would need the committer is
+//! refused at the door. Rejected: a second engine behind a trait, whose reads would be a copy.
+//!
 //! Generic over [`Storage`], so that a simulator drives this very code over a faulty disk.
 
-use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
 use allocdb_core::hash::Digest;
 use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};
@@ -16,17 +21,21 @@ use allocdb_core::{Config, Lsn, OperationId, Outcome, ReservationId, ResourceId,
 use crate::backup::Backup;
 use crate::batch::Batch;
 use crate::cancellation::CancellationOff;
-use crate::clock::{self, LeapGuard};
+use crate::clock;
 use crate::commit::{Committer, Shared};
 use crate::diagnostics::{Diagnostics, Level};
-use crate::error::{BackupError, CheckpointError, IoError, OpenError, ReadError, SubmitError};
+use crate::error::{
+    BackupError, CheckpointError, IoError, OpenError, ReadError, RefreshError, SubmitError,
+};
 use crate::gate::Gate;
 use crate::halt::HaltReason;
-use crate::health::{Counters, Health};
+use crate::health::Health;
+use crate::health_page::Sighting;
 use crate::memory;
 use crate::metrics;
 use crate::options::{Clock, Options, Settings};
-use crate::queue::{Queue, Refusal};
+use crate::queue::{Queue, QueueBounds, Refusal};
+use crate::recovery::reader::{self, Reader};
 use crate::recovery::{self, Recovered};
 use crate::report::{BackupReport, CheckpointReport, RecoveryReport, TickResult};
 use crate::storage::Storage;
@@ -37,8 +46,17 @@ pub struct Engine<S: Storage> {
     shared: Shared,
     gate: Gate,
     report: RecoveryReport,
-    /// The leader's; none once closed.
+    /// The leader's; none once closed, nor where the handle only reads.
     committer: Mutex<Option<Committer<S>>>,
+    /// Only where the handle only reads.
+    reading: Option<Reading<S>>,
+}
+
+/// What a handle that only reads has in a committer's place.
+struct Reading<S: Storage> {
+    storage: S,
+    /// One refresh at a time.
+    reader: Mutex<Reader>,
 }
 
 impl<S: Storage> Engine<S> {
@@ -48,10 +66,10 @@ impl<S: Storage> Engine<S> {
         options: &Options,
         diagnostics: Diagnostics,
     ) -> Result<Self, OpenError> {
-        if options.read_only {
-            return Err(OpenError::ReadOnly);
-        }
         let settings = options.settings()?;
+        if options.read_only {
+            return Self::open_reading(storage, options, settings, diagnostics);
+        }
         let Recovered {
             state,
             wal,
@@ -61,28 +79,9 @@ impl<S: Storage> Engine<S> {
         let no_memory = OpenError::NoMemory {
             bytes: memory::memory_bytes(state.config(), &settings),
         };
-        let config = *state.config();
         let queue = Queue::new(settings.queue_bounds()).map_err(|_| no_memory)?;
         let mut committer = Committer::new(wal, &settings).map_err(|_| no_memory)?;
-        let figures = Counters {
-            recovery: report,
-            ..Counters::default()
-        };
-        let leap = LeapGuard::new(
-            settings.max_slot_leap,
-            settings.clock,
-            config.slot_duration_ms,
-            state.last_slot(),
-        );
-        let shared = Shared {
-            config,
-            settings,
-            state: RwLock::new(state),
-            figures: Mutex::new(figures),
-            leap,
-            diagnostics,
-            queue,
-        };
+        let shared = Shared::new(state, settings, report, queue, diagnostics);
         committer.open_page(&shared);
         shared.diagnostics.log(
             Level::Info,
@@ -95,7 +94,7 @@ impl<S: Storage> Engine<S> {
             ),
         );
         if let Some(before) = grown_from {
-            for (field, before, now) in before.differences(&config) {
+            for (field, before, now) in before.differences(&shared.config) {
                 let line = format_args!("grown: {field} from {before} to {now}");
                 shared.diagnostics.log(Level::Info, line);
             }
@@ -105,6 +104,41 @@ impl<S: Storage> Engine<S> {
             gate: Gate::default(),
             report,
             committer: Mutex::new(Some(committer)),
+            reading: None,
+        })
+    }
+
+    /// R97: opens without a lock, and without writing anything.
+    fn open_reading(
+        storage: S,
+        options: &Options,
+        settings: Settings,
+        diagnostics: Diagnostics,
+    ) -> Result<Self, OpenError> {
+        let (reader, state, report) = reader::open(&storage, options)?;
+        let no_memory = OpenError::NoMemory {
+            bytes: memory::memory_bytes_reading(state.config(), &settings),
+        };
+        let queue = Queue::new(QueueBounds::LEAST).map_err(|_| no_memory)?;
+        let shared = Shared::new(state, settings, report, queue, diagnostics);
+        shared.diagnostics.log(
+            Level::Info,
+            format_args!(
+                "opened for reading: {}, last LSN {}",
+                report.kind.name(),
+                report.last_lsn.0
+            ),
+        );
+        shared.figures().follow(&reader, report.snapshot_lsn);
+        Ok(Self {
+            shared,
+            gate: Gate::default(),
+            report,
+            committer: Mutex::new(None),
+            reading: Some(Reading {
+                storage,
+                reader: Mutex::new(reader),
+            }),
         })
     }
 
@@ -113,6 +147,10 @@ impl<S: Storage> Engine<S> {
     /// or that nobody knows ([`SubmitError::is_indefinite`]).
     pub fn submit(&self, slot: Option<Slot>, batch: &mut dyn Batch) -> Result<(), SubmitError> {
         let _call = self.gate.enter().ok_or(SubmitError::Closed)?;
+        if self.reading.is_some() {
+            // R97.
+            return Err(SubmitError::ReadOnly);
+        }
         if let Some(reason) = self.shared.queue.halt_reason() {
             return Err(SubmitError::Halted { reason });
         }
@@ -162,6 +200,10 @@ impl<S: Storage> Engine<S> {
     /// take `max_expirations_per_tick`. With nothing due it writes nothing.
     pub fn tick(&self, slot: Option<Slot>, limit: u32) -> Result<TickResult, SubmitError> {
         let _call = self.gate.enter().ok_or(SubmitError::Closed)?;
+        if self.reading.is_some() {
+            // R97.
+            return Err(SubmitError::ReadOnly);
+        }
         let bound = self.shared.config.max_expirations_per_tick;
         let limit = if limit == 0 { bound } else { limit.min(bound) };
         let slot = slot.unwrap_or_else(|| self.slot_default());
@@ -173,6 +215,10 @@ impl<S: Storage> Engine<S> {
     /// Writes a snapshot and cuts the log. Commits wait meanwhile, reads do not.
     pub fn checkpoint(&self) -> Result<CheckpointReport, CheckpointError> {
         let _call = self.gate.enter().ok_or(CheckpointError::Closed)?;
+        if self.reading.is_some() {
+            // R97.
+            return Err(CheckpointError::ReadOnly);
+        }
         let mut submission = Submission::checkpoint();
         match self.run(&mut submission) {
             Ok(()) => submission.checkpoint,
@@ -214,6 +260,10 @@ impl<S: Storage> Engine<S> {
             return Err(BackupError::Halted { reason });
         }
         let mut backup = Backup::begin(target)?;
+        if let Some(reading) = &self.reading {
+            self.take_still(reading, &mut backup)?;
+            return backup.finish();
+        }
         let mut taken = Err(BackupError::Panicked);
         let mut look = |state: &State| taken = backup.take(state);
         let mut submission = Submission::look(&mut look);
@@ -225,6 +275,21 @@ impl<S: Storage> Engine<S> {
         })?;
         taken?;
         backup.finish()
+    }
+
+    /// Copies the state of a handle that only reads. It is the refresh that has to wait: reads would
+    /// queue up behind one that waits for the state's lock.
+    fn take_still<T: Storage>(
+        &self,
+        reading: &Reading<S>,
+        backup: &mut Backup<'_, T>,
+    ) -> Result<(), BackupError> {
+        let reason = HaltReason::Panic;
+        let still = reading.reader.lock();
+        let _still = still.map_err(|_| BackupError::Halted { reason })?;
+        let state = self.shared.state.read();
+        let state = state.map_err(|_| BackupError::Halted { reason })?;
+        backup.take(&state)
     }
 
     /// Waits for the submission to be carried out; leads where it is this thread's turn.
@@ -249,6 +314,43 @@ impl<S: Storage> Engine<S> {
             },
             Refusal::Halted(reason) => SubmitError::Halted { reason },
         })
+    }
+
+    /// R99: lets a handle that only reads catch up with whoever writes; returns the last LSN that
+    /// reads now see. What was durable when the call began is among it. A handle that writes has
+    /// nothing to catch up with.
+    ///
+    /// Usually reads the log's new frames and allocates nothing. Where the files do not lead on
+    /// from the handle's place (it has slept through two checkpoints, or the tables have grown) it
+    /// builds the state again, for which it needs the memory of a second one meanwhile.
+    pub fn refresh(&self) -> Result<Lsn, RefreshError> {
+        let _call = self.gate.enter().ok_or(RefreshError::Closed)?;
+        let _cancellation_off = CancellationOff::new();
+        let halted = |reason| RefreshError::Halted { reason };
+        if let Some(reason) = self.shared.queue.halt_reason() {
+            return Err(halted(reason));
+        }
+        let Some(reading) = &self.reading else {
+            return Ok(self.last_lsn());
+        };
+        let panicked = |_| halted(HaltReason::Panic);
+        let mut reader = reading.reader.lock().map_err(panicked)?;
+        let refreshed = reader.refresh(&reading.storage, &self.shared.state);
+        self.shared.figures().follow(&reader, Lsn(0));
+        match refreshed {
+            Ok(refreshed) if refreshed.is_rebuilt => {
+                let lsn = refreshed.lsn.0;
+                let line = format_args!("read again from the beginning, up to LSN {lsn}");
+                self.shared.diagnostics.log(Level::Info, line);
+            }
+            Ok(_) => {}
+            Err(RefreshError::Halted { reason }) => self.shared.halt(reason),
+            Err(error) => {
+                let line = format_args!("refresh: {error}");
+                self.shared.diagnostics.log(Level::Warning, line);
+            }
+        }
+        refreshed.map(|refreshed| refreshed.lsn)
     }
 
     /// The resource with this id.
@@ -347,11 +449,42 @@ impl<S: Storage> Engine<S> {
     }
 
     /// The engine's figures; the lag is that of `slot`, or of the clock's. Answered in any
-    /// condition but while the database is being closed, also when halted.
+    /// condition but while the database is being closed, also when halted. A handle that only reads
+    /// shows those of the database's owner, as the owner last wrote them down, and its own where
+    /// there are none.
     #[must_use]
     pub fn health(&self, slot: Option<Slot>) -> Health {
         let slot = slot.unwrap_or_else(|| self.slot_default());
-        self.shared.health(Some(slot), self.gate.is_closing())
+        match &self.reading {
+            None => self.shared.health(Some(slot), self.gate.is_closing()),
+            Some(reading) => self.health_of_owner(reading, slot),
+        }
+    }
+
+    /// The figures of the page, with what depends on the slot as of `slot`.
+    fn health_of_owner(&self, reading: &Reading<S>, slot: Slot) -> Health {
+        let own = Health {
+            queue_capacity: 0,
+            // R97.
+            ..self.shared.health(Some(slot), true)
+        };
+        let database_id = self.shared.config.database_id;
+        let page = Sighting::read(&reading.storage);
+        let Some(page) = page.filter(|page| page.database_id == database_id) else {
+            return own;
+        };
+        let owners = Health::from(&page.figures);
+        Health {
+            logical_slot_lag: slot.0.saturating_sub(owners.last_slot.0),
+            // The owner cannot know what is due at the caller's slot; who has caught up does.
+            expiration_backlog: if own.last_lsn == owners.last_lsn {
+                own.expiration_backlog
+            } else {
+                owners.expiration_backlog
+            },
+            recovery: own.recovery,
+            ..owners
+        }
     }
 
     /// The figures of [`Engine::health`] as text for Prometheus, written to the front of `out`.
@@ -366,10 +499,21 @@ impl<S: Storage> Engine<S> {
         &self.report
     }
 
-    /// The stored configuration.
+    /// The stored configuration. On a handle that only reads, capacities may be greater after a
+    /// refresh: the owner has grown them.
     #[must_use]
-    pub const fn configuration(&self) -> &Config {
-        &self.shared.config
+    pub fn configuration(&self) -> Config {
+        if self.reading.is_none() {
+            return self.shared.config;
+        }
+        let state = self.shared.state.read();
+        *state.unwrap_or_else(PoisonError::into_inner).config()
+    }
+
+    /// Whether the handle only reads.
+    #[must_use]
+    pub const fn is_read_only(&self) -> bool {
+        self.reading.is_some()
     }
 
     /// The run-time settings.

@@ -12,6 +12,7 @@ mod checkpoint;
 mod io;
 mod open;
 mod read;
+mod refresh;
 mod submit;
 
 use allocdb_core::{ConfigError, Rejection};
@@ -21,6 +22,7 @@ pub use checkpoint::CheckpointError;
 pub use io::{FileName, IoError};
 pub use open::OpenError;
 pub use read::ReadError;
+pub use refresh::RefreshError;
 pub use submit::SubmitError;
 
 /// Numbers for the C error about one rejected command: the value first, then the bound.

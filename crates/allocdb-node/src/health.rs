@@ -9,6 +9,7 @@ use allocdb_core::state::TableUsage;
 use allocdb_core::{Lsn, Slot};
 
 use crate::halt::HaltReason;
+use crate::recovery::reader::Reader;
 use crate::report::RecoveryReport;
 
 /// Buckets of the sync time histogram: bucket i counts times below 2^i µs that no earlier bucket
@@ -153,6 +154,12 @@ impl Counters {
             self.sync_ns_max = self.sync_ns_max.max(write_ns);
             self.sync_histogram[sync_bucket(write_ns)] += 1;
         }
+    }
+
+    /// Takes over what a reader has seen of the log; `snapshot_lsn` where it used one.
+    pub(crate) fn follow(&mut self, reader: &Reader, snapshot_lsn: Lsn) {
+        self.log_bytes = reader.log_bytes();
+        self.snapshot_lsn = self.snapshot_lsn.max(snapshot_lsn);
     }
 
     /// The figures that do not come from elsewhere.

@@ -56,7 +56,8 @@ pub use batch::{Batch, CommandResult};
 pub use diagnostics::{Diagnostics, Level, LogSink};
 pub use engine::Engine;
 pub use error::{
-    BackupError, CheckpointError, FileName, IoError, OpenError, ReadError, SubmitError,
+    BackupError, CheckpointError, FileName, IoError, OpenError, ReadError, RefreshError,
+    SubmitError,
 };
 pub use halt::HaltReason;
 pub use health::Health;

@@ -1,5 +1,6 @@
 //! How much memory an open database takes: known before any is asked for.
 
+use allocdb_core::log::FRAME_BYTES_MAX;
 use allocdb_core::state::State;
 use allocdb_core::{Config, ConfigError};
 
@@ -12,7 +13,12 @@ impl Options {
     pub fn memory_bound(&self) -> Result<u64, ConfigError> {
         // What is drawn has no part in it.
         let config = self.config_for_creation(1, 1)?;
-        Ok(memory_bytes(&config, &self.settings()?))
+        let settings = self.settings()?;
+        Ok(if self.read_only {
+            memory_bytes_reading(&config, &settings)
+        } else {
+            memory_bytes(&config, &settings)
+        })
     }
 }
 
@@ -24,6 +30,15 @@ pub(crate) fn memory_bytes(config: &Config, settings: &Settings) -> u64 {
     State::memory_bytes(config)
         + Queue::memory_bytes(settings.queue_bounds())
         + commit::memory_bytes(settings)
+        + u64::from(settings.log_ring_bytes)
+        + SUNDRIES_BYTES
+}
+
+/// The same for a handle that only reads: a second state, while a refresh builds one, and room for
+/// the longest frame each.
+pub(crate) fn memory_bytes_reading(config: &Config, settings: &Settings) -> u64 {
+    2 * State::memory_bytes(config)
+        + 2 * FRAME_BYTES_MAX as u64
         + u64::from(settings.log_ring_bytes)
         + SUNDRIES_BYTES
 }

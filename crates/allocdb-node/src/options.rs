@@ -68,7 +68,7 @@ pub enum Clock {
 pub struct Options {
     /// Which database is expected.
     pub mode: OpenMode,
-    /// Open for reading only (not in this version).
+    /// Open for reading only: an existing database, beside whoever writes it.
     pub read_only: bool,
     /// Accept a file system whose sync may lie.
     pub allow_network_fs: bool,

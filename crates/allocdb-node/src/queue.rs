@@ -120,6 +120,15 @@ impl TicketAddress {
     }
 }
 
+impl QueueBounds {
+    /// For a queue that is never used.
+    pub(crate) const LEAST: Self = Self {
+        ticket_count: 1,
+        command_count: 1,
+        record_bytes: 1,
+    };
+}
+
 impl Queue {
     /// Reserves everything it will ever use.
     pub(crate) fn new(bounds: QueueBounds) -> Result<Self, TryReserveError> {

@@ -25,6 +25,7 @@ mod create;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod growth;
+pub(crate) mod reader;
 
 use std::time::Instant;
 
@@ -341,16 +342,20 @@ struct Found {
     records_replayed: u64,
 }
 
+/// What a state was rebuilt from.
+fn start_kind(anchor: Option<Anchor>, is_fallback: bool, records_replayed: u64) -> StartKind {
+    match (anchor, is_fallback, records_replayed) {
+        (Some(_), true, _) => StartKind::PreviousSnapshotAndWal,
+        (Some(_), false, 0) => StartKind::SnapshotOnly,
+        (Some(_), false, _) => StartKind::SnapshotAndWal,
+        (None, _, _) => StartKind::WalOnly,
+    }
+}
+
 impl Found {
     fn report(&self, rewritten_bytes: u64) -> RecoveryReport {
-        let kind = match (self.anchor, self.is_fallback, self.records_replayed) {
-            (Some(_), true, _) => StartKind::PreviousSnapshotAndWal,
-            (Some(_), false, 0) => StartKind::SnapshotOnly,
-            (Some(_), false, _) => StartKind::SnapshotAndWal,
-            (None, _, _) => StartKind::WalOnly,
-        };
         RecoveryReport {
-            kind,
+            kind: start_kind(self.anchor, self.is_fallback, self.records_replayed),
             snapshot_lsn: self.anchor.map_or(Lsn(0), |anchor| anchor.lsn),
             frames_replayed: self.frames_replayed,
             records_replayed: self.records_replayed,
@@ -464,20 +469,7 @@ impl<S: Storage> Log<'_, S> {
     /// Applies what follows `state` to it; `None` when the log shows that the snapshot which it was
     /// restored from (with this checksum) is not the one that belongs here.
     fn replay(&mut self, state: State, crc: Option<u32>) -> Result<Option<Found>, OpenError> {
-        let snapshot_lsn = state.last_lsn();
-        let mut replay = Replay {
-            is_grown: *state.config() != self.header.config,
-            state,
-            snapshot_lsn,
-            crc,
-            anchor: None,
-            is_refused: false,
-            frames_replayed: 0,
-            records_replayed: 0,
-        };
-        if snapshot_lsn == self.header.begins_after {
-            replay.take_anchor(HEADER, self.header.chain_start);
-        }
+        let mut replay = Replay::new(state, crc, self.header);
         let end = self.scan(|frame| replay.take(frame));
         if replay.is_refused {
             return Ok(None);
@@ -514,6 +506,23 @@ struct Replay {
 }
 
 impl Replay {
+    fn new(state: State, crc: Option<u32>, header: &LogHeader) -> Self {
+        let mut replay = Self {
+            is_grown: *state.config() != header.config,
+            snapshot_lsn: state.last_lsn(),
+            state,
+            crc,
+            anchor: None,
+            is_refused: false,
+            frames_replayed: 0,
+            records_replayed: 0,
+        };
+        if replay.snapshot_lsn == header.begins_after {
+            replay.take_anchor(HEADER, header.chain_start);
+        }
+        replay
+    }
+
     fn take_anchor(&mut self, offset: u64, chain: u32) {
         self.anchor = self.crc.map(|_| Anchor {
             lsn: self.snapshot_lsn,
@@ -540,7 +549,9 @@ impl Replay {
                 // R95.
                 self.is_refused = true;
             } else if frame.header.first_lsn > self.snapshot_lsn {
-                self.apply(frame)?;
+                apply(&mut self.state, frame)?;
+                self.frames_replayed += 1;
+                self.records_replayed += u64::from(frame.header.record_count);
             } else if last_lsn == self.snapshot_lsn {
                 self.take_anchor(frame.end_offset(), frame.header.header_crc);
             } else if last_lsn > self.snapshot_lsn {
@@ -550,37 +561,36 @@ impl Replay {
         }
         Ok(())
     }
+}
 
-    fn apply(&mut self, frame: &Frame<'_>) -> Result<(), CorruptReason> {
-        let slot = frame.header.request_slot;
-        let last_slot = self.state.last_slot();
-        if slot < last_slot {
-            return Err(CorruptReason::SlotWentBack {
-                found: slot,
-                last_slot,
-            });
-        }
-        for (expected_lsn, command) in frame.commands() {
-            // R85: the same function as for live commits.
-            let applied = self.state.apply(slot, &command);
-            let lsn = applied.lsn;
-            assert!(lsn == expected_lsn, "the log has no gaps");
-            match applied.verdict {
-                // R69: an engine with acceptance logs no operation twice.
-                Verdict::Outcome(outcome) if outcome.from_retry_cache => {
-                    return Err(CorruptReason::OperationRepeated { lsn });
-                }
-                Verdict::Rejected(Rejection::OperationConflict { .. }) => {
-                    return Err(CorruptReason::OperationRepeated { lsn });
-                }
-                Verdict::Rejected(_) => return Err(CorruptReason::CommandNotAcceptable { lsn }),
-                Verdict::Outcome(_) | Verdict::Expired { .. } => {}
-            }
-            self.records_replayed += 1;
-        }
-        self.frames_replayed += 1;
-        Ok(())
+/// Applies a frame of commands. After an error half of it may be applied.
+fn apply(state: &mut State, frame: &Frame<'_>) -> Result<(), CorruptReason> {
+    let slot = frame.header.request_slot;
+    let last_slot = state.last_slot();
+    if slot < last_slot {
+        return Err(CorruptReason::SlotWentBack {
+            found: slot,
+            last_slot,
+        });
     }
+    for (expected_lsn, command) in frame.commands() {
+        // R85: the same function as for live commits.
+        let applied = state.apply(slot, &command);
+        let lsn = applied.lsn;
+        assert!(lsn == expected_lsn, "the log has no gaps");
+        match applied.verdict {
+            // R69: an engine with acceptance logs no operation twice.
+            Verdict::Outcome(outcome) if outcome.from_retry_cache => {
+                return Err(CorruptReason::OperationRepeated { lsn });
+            }
+            Verdict::Rejected(Rejection::OperationConflict { .. }) => {
+                return Err(CorruptReason::OperationRepeated { lsn });
+            }
+            Verdict::Rejected(_) => return Err(CorruptReason::CommandNotAcceptable { lsn }),
+            Verdict::Outcome(_) | Verdict::Expired { .. } => {}
+        }
+    }
+    Ok(())
 }
 
 /// Room for any frame there may be.

@@ -45,6 +45,11 @@ pub enum CorruptReason {
         /// The LSN in its name.
         snapshot_lsn: Lsn,
     },
+    /// The frame does not check, and whoever reads the log knows that it was durable.
+    KnownDurable {
+        /// The newest LSN that was.
+        durable_lsn: Lsn,
+    },
     /// The frame's first sector was written, and its header does not check.
     HeaderDamaged,
     /// The frame was fully written, and its content does not check.
@@ -131,6 +136,11 @@ impl core::fmt::Display for CorruptReason {
                 f,
                 "the log ends here, and a snapshot is named after LSN {}",
                 snapshot_lsn.0
+            ),
+            Self::KnownDurable { durable_lsn } => write!(
+                f,
+                "the frame does not check, and LSN {} was durable",
+                durable_lsn.0
             ),
             Self::HeaderDamaged => f.write_str("the frame header is damaged"),
             Self::ContentDamaged => f.write_str("the frame was changed after it was written"),

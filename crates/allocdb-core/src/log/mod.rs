@@ -8,6 +8,7 @@
 //! | [`build`] | encoding a frame into a caller's buffer |
 //! | [`walk`] | one valid frame after the other |
 //! | [`scan`] | the whole log, and the judgement over its end |
+//! | [`follow`] | a log that somebody else writes: what is durable, and no judgement |
 //! | [`repair`] | what recovery must write before it may trust what it read |
 //!
 //! Everything here is bytes in, values out: files, syncs and preallocation are the engine's. Memory
@@ -18,6 +19,7 @@
 
 pub mod build;
 pub mod corruption;
+pub mod follow;
 pub mod frame;
 pub mod header;
 pub mod repair;
@@ -26,6 +28,7 @@ pub mod walk;
 
 pub use build::{EncodedFrame, FrameBuilder, FrameMeta, encode_marker, encode_seal};
 pub use corruption::{CorruptReason, Corruption, ScanError};
+pub use follow::Follow;
 pub use frame::{Commands, Frame, FrameHeader, FrameKind, LogKey, Marker, commands};
 pub use header::{LogHeader, LogHeaderError};
 pub use repair::Repair;

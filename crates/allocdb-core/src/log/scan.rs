@@ -153,6 +153,23 @@ where
     Ok(end)
 }
 
+/// The first rule alone: what proves that the frame at `walk` was durable, where there is none, in
+/// a file of `file_bytes` whose first `synced_bytes` were durable before it got its name.
+pub(super) fn proof_beyond<S: ByteSource>(
+    source: &mut S,
+    walk: &Walk,
+    (file_bytes, synced_bytes): (u64, u64),
+    buffer: &mut [u8],
+) -> Result<Option<Corruption>, S::Error> {
+    let mut tail = Tail::at(walk, file_bytes, synced_bytes, None);
+    tail.survey(source, walk, buffer)?;
+    let proof = tail.proof_of_durability();
+    Ok(proof.map(|reason| Corruption {
+        newest_lsn: tail.newest_lsn,
+        ..walk.corruption(reason)
+    }))
+}
+
 impl LogEnd {
     fn before_first_frame(header: &LogHeader, file_bytes: u64) -> Self {
         let walk = Walk::new(header);

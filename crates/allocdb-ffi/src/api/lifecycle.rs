@@ -191,7 +191,7 @@ pub unsafe extern "C" fn allocdb_close(db: *mut *mut allocdb) -> allocdb_status 
 }
 
 /// Shows all options of an open database with the defaults filled in: what is stored with the data,
-/// and the settings of this opening.
+/// and the settings of this opening. On a read-only handle, a refresh may show greater capacities.
 ///
 /// @param db        Input; not NULL.
 /// @param effective In and output; not NULL. Its struct_size says how much fits, and is set before
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn allocdb_configuration(
         let engine = &database.engine;
         database
             .wanted
-            .effective(engine.configuration(), engine.settings())
+            .effective(&engine.configuration(), engine.settings())
     };
     // SAFETY: as this function's comment asks.
     unsafe { entry::show(db, "effective", 2, effective, error, fill) }

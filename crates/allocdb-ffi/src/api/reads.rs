@@ -2,7 +2,7 @@
 
 use allocdb_core::state::{Filter, Reservation, Resource};
 use allocdb_core::{HolderId, Lsn, OperationId, ReservationId, ResourceId};
-use allocdb_node::{ReadError, status};
+use allocdb_node::ReadError;
 
 use crate::database::Database;
 use crate::entry;
@@ -261,15 +261,22 @@ pub unsafe extern "C" fn allocdb_list_reservations(
 }
 
 /// Lets a read-only handle catch up with the process that writes: what was durable when the call
-/// began can be read when it returns. On a handle that writes there is nothing to do.
+/// began can be read when it returns. On a handle that writes there is nothing to do. A commit that
+/// its writer was told is done is durable, under ALLOCDB_SYNC_OS at the next checkpoint or close.
+///
+/// Usually this reads what is new in the log, and allocates nothing. Where the files do not lead on
+/// from the handle's state, it is built again beside the one that is read meanwhile, for which as
+/// much memory is needed a second time: after more than one checkpoint since the last refresh, or
+/// when the writer has grown the tables. allocdb_configuration then shows the new capacities.
 ///
 /// @param db    Input; not NULL.
 /// @param lsn   Output; may be NULL: the last log position that reads now see. Zero on failure.
 /// @param error Output; NULL or the caller's.
 /// @return ALLOCDB_OK; ALLOCDB_E_INVALID; ALLOCDB_E_OVERLAP; ALLOCDB_E_CLOSED; ALLOCDB_E_FORKED;
 ///         ALLOCDB_E_REENTRANT; ALLOCDB_E_IO, ALLOCDB_E_CORRUPT, ALLOCDB_E_VERSION or
-///         ALLOCDB_E_NO_MEMORY (the handle stays as it was, and may be refreshed again);
-///         ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
+///         ALLOCDB_E_NO_MEMORY (the handle stays as it was, and may be refreshed again;
+///         ALLOCDB_E_IO with os_errno EAGAIN: the log was replaced 8 times while it was being
+///         read); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
 ///
 /// Threads: any; reads go on meanwhile, but for the moment in which what is new is applied. Forks:
 /// ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback. Since 0.2.0.
@@ -283,7 +290,14 @@ pub unsafe extern "C" fn allocdb_refresh(
         Memory::output(2, "lsn", lsn, 1).or_null(),
         Memory::output(3, "error", error, 1).or_null(),
     ];
-    let body = |_: &Database| Err(Failure::plain(status::E_INVALID));
+    let body = |database: &Database| {
+        let reached = database.engine.refresh()?;
+        if !lsn.is_null() {
+            // SAFETY: checked, and the caller's.
+            unsafe { lsn.write(reached.0) };
+        }
+        Ok(())
+    };
     // SAFETY: as this function's comment asks.
     unsafe { entry::call(db, &ranges, error, body) }
 }

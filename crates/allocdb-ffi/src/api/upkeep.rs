@@ -47,7 +47,9 @@ pub unsafe extern "C" fn allocdb_checkpoint(
 }
 
 /// Shows the engine's figures at one moment. Answered also by a halted engine, and while a sync is
-/// under way.
+/// under way. A read-only handle shows its writer's figures, as that one last wrote them down,
+/// after a commit, a checkpoint, a halt or its close; they do not tell whether it still runs. Its
+/// own are start_kind and, where nothing was written down, all: is_accepting_writes is 0 then.
 ///
 /// @param db     Input; not NULL.
 /// @param slot   Input: ALLOCDB_SLOT_NOW, or the caller's logical time, for logical_slot_lag.

@@ -7,6 +7,7 @@ mod group;
 mod growth;
 mod halt;
 mod observers;
+mod reading;
 mod reads;
 mod refusals;
 

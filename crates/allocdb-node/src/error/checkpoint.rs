@@ -33,6 +33,8 @@ pub enum CheckpointError {
     },
     /// The engine is closed, or closing.
     Closed,
+    /// The handle is open for reading only.
+    ReadOnly,
     /// An internal error was caught: the engine has halted.
     Panicked,
 }
@@ -48,6 +50,7 @@ impl CheckpointError {
             Self::Overloaded { .. } => status::E_OVERLOADED,
             Self::Halted { .. } => status::E_HALTED,
             Self::Closed => status::E_CLOSED,
+            Self::ReadOnly => status::E_READ_ONLY,
             Self::Panicked => status::E_PANIC,
         }
     }
@@ -80,6 +83,7 @@ impl fmt::Display for CheckpointError {
             }
             Self::Halted { reason } => write!(f, "the engine has halted: {reason}; reopen"),
             Self::Closed => f.write_str("the database is closed"),
+            Self::ReadOnly => f.write_str("the database is open for reading only"),
             Self::Panicked => {
                 f.write_str("an internal error was caught and the engine has halted: reopen")
             }

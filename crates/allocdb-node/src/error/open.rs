@@ -82,8 +82,11 @@ pub enum OpenError {
         /// What found out.
         error: IoError,
     },
-    /// Opening for reading only is not in this version.
-    ReadOnly,
+    /// Read-only: whoever writes replaced the log every time while it was being read.
+    Unsettled {
+        /// How often it was tried.
+        attempts: u32,
+    },
     /// A file operation failed.
     Io(IoError),
 }
@@ -104,8 +107,7 @@ impl OpenError {
             Self::UnsupportedFileSystem { .. } => status::E_UNSUPPORTED_FS,
             Self::Exists => status::E_EXISTS,
             Self::StorageFull { .. } => status::E_STORAGE_FULL,
-            Self::ReadOnly => status::E_READ_ONLY,
-            Self::Io(_) => status::E_IO,
+            Self::Unsettled { .. } | Self::Io(_) => status::E_IO,
         }
     }
 
@@ -115,6 +117,7 @@ impl OpenError {
         match self {
             Self::DirectoryNotFound { os_errno } => *os_errno,
             Self::StorageFull { error } | Self::Io(error) => error.os_errno,
+            Self::Unsettled { .. } => libc::EAGAIN,
             _ => 0,
         }
     }
@@ -122,7 +125,7 @@ impl OpenError {
     /// Four numbers for the C error: `Option`: value, least, greatest; `ConfigMismatch`: given,
     /// stored; `Locked`: pid; `Corrupt`: offset, expected LSN, and of the log the newest LSN known
     /// to have been there; `Version`: found, supported;
-    /// `NoMemory`: bytes; `UnsupportedFileSystem`: kind.
+    /// `NoMemory`: bytes; `UnsupportedFileSystem`: kind; `Unsettled`: attempts.
     #[must_use]
     pub fn detail(&self) -> [u64; 4] {
         match *self {
@@ -145,6 +148,7 @@ impl OpenError {
             } => [found.into(), supported.into(), 0, 0],
             Self::NoMemory { bytes } => [bytes, 0, 0, 0],
             Self::UnsupportedFileSystem { kind } => [kind, 0, 0, 0],
+            Self::Unsettled { attempts } => [attempts.into(), 0, 0, 0],
             _ => [0; 4],
         }
     }
@@ -210,7 +214,10 @@ impl fmt::Display for OpenError {
             ),
             Self::Exists => f.write_str("a database is there already"),
             Self::StorageFull { error } => write!(f, "no room: {error}"),
-            Self::ReadOnly => f.write_str("opening for reading only is not in this version"),
+            Self::Unsettled { attempts } => write!(
+                f,
+                "the log was replaced {attempts} times while it was being read; try again"
+            ),
             Self::Io(error) => error.fmt(f),
         }
     }

@@ -57,6 +57,8 @@ pub enum SubmitError {
     LsnExhausted,
     /// The engine is closed, or closing.
     Closed,
+    /// The handle is open for reading only.
+    ReadOnly,
     /// The write or the sync of its commit failed: nobody knows.
     StorageFailure {
         /// What failed.
@@ -84,6 +86,7 @@ impl SubmitError {
             Self::StorageFull { .. } => status::E_STORAGE_FULL,
             Self::LsnExhausted => status::E_LSN_EXHAUSTED,
             Self::Closed => status::E_CLOSED,
+            Self::ReadOnly => status::E_READ_ONLY,
             Self::StorageFailure { .. } => status::E_STORAGE_FAILURE,
             Self::Halted { .. } => status::E_HALTED,
             Self::Panicked => status::E_PANIC,
@@ -162,6 +165,7 @@ impl fmt::Display for SubmitError {
             }
             Self::LsnExhausted => f.write_str("the last log position has been given away"),
             Self::Closed => f.write_str("the database is closed"),
+            Self::ReadOnly => f.write_str("the database is open for reading only"),
             Self::StorageFailure { error } => write!(
                 f,
                 "{error}; the engine has halted and nobody knows whether the commit took effect: \

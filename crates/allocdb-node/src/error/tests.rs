@@ -53,6 +53,7 @@ fn submit_errors() -> Vec<(SubmitError, u16, &'static str)> {
         (SubmitError::StorageFull { error: ERROR }, 113, "wal.adb"),
         (SubmitError::LsnExhausted, 112, "last log position"),
         (SubmitError::Closed, 5, "closed"),
+        (SubmitError::ReadOnly, 114, "reading only"),
         (
             SubmitError::StorageFailure { error: ERROR },
             300,
@@ -90,6 +91,7 @@ fn every_checkpoint_error_has_its_status() {
         (CheckpointError::Overloaded { capacity: 7 }, 111, false),
         (CheckpointError::Halted { reason: REASON }, 301, false),
         (CheckpointError::Closed, 5, false),
+        (CheckpointError::ReadOnly, 114, false),
         (CheckpointError::Panicked, 302, true),
     ];
     for (error, status, is_fatal) in cases {
@@ -110,6 +112,42 @@ fn every_read_error_has_its_status() {
     ];
     for (error, status) in cases {
         assert_eq!(error.status(), status);
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+#[test]
+fn every_refresh_error_has_its_status_and_the_numbers_of_its_cause() {
+    let unsettled = OpenError::Unsettled { attempts: 8 };
+    let cases = [
+        (RefreshError::Failed(unsettled), 200, libc::EAGAIN, 8),
+        (
+            RefreshError::Failed(OpenError::Io(ERROR)),
+            200,
+            ERROR.os_errno,
+            0,
+        ),
+        (
+            RefreshError::Failed(OpenError::NoMemory { bytes: 5 }),
+            207,
+            0,
+            5,
+        ),
+        (
+            RefreshError::Halted { reason: REASON },
+            301,
+            ERROR.os_errno,
+            0,
+        ),
+        (RefreshError::Closed, 5, 0, 0),
+    ];
+    for (error, status, os_errno, detail) in cases {
+        assert_eq!(
+            (error.status(), error.os_errno()),
+            (status, os_errno),
+            "{error}"
+        );
+        assert_eq!(error.detail()[0], detail, "{error}");
         assert!(!error.to_string().is_empty());
     }
 }

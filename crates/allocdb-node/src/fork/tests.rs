@@ -71,8 +71,9 @@ fn a_handle_dropped_in_a_child_leaves_the_parents_lock_alone() {
     let mut lock = Some(open_and_lock(&path).expect("nobody has it"));
     let number = lock.as_ref().map_or(-1, LockDescriptor::raw);
     let answer = in_forked_child(|| {
-        // SAFETY: the path is a C string; the number just closed by the handler is given again.
-        let other = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY) };
+        // SAFETY: the path is a C string; the handler has just closed the number that is given to
+        // another file here.
+        let other = unsafe { libc::dup2(libc::open(path.as_ptr(), libc::O_RDONLY), number) };
         drop(lock.take());
         // SAFETY: asking about a descriptor harms nobody, open or not.
         let is_open = unsafe { libc::fcntl(other, libc::F_GETFD) } >= 0;

@@ -97,6 +97,27 @@ impl<S: Storage> Database<S> {
         Ok(self.state.last_lsn())
     }
 
+    /// Commits a frame that no engine would: its second command repeats its first one's operation.
+    /// The state here is left behind.
+    pub(crate) fn commit_repeated(&mut self) -> Result<(), CommitError> {
+        let lsn = self.state.last_lsn().0 + 1;
+        let mut buffer = vec![0; 64 << 10];
+        let mut builder = FrameBuilder::new(&mut buffer);
+        let resource_id = ResourceId(0xFACE);
+        let command = Command {
+            operation_id: OperationId(u128::from(lsn) + 1_000),
+            valid_until_slot: Slot(0),
+            action: Action::CreateResource { resource_id },
+        };
+        assert!(builder.push(&command) && builder.push(&command), "it fits");
+        let meta = self.wal.meta(self.state.last_slot(), true);
+        let encoded = builder.finish(self.wal.key(), &meta);
+        let frame = &buffer[..encoded.len];
+        assert!(self.wal.reserve(frame.len()).is_ok(), "a sound disk");
+        let appended = self.wal.append(frame, &encoded, &meta);
+        appended.map_err(CommitError::Failed)
+    }
+
     pub(crate) fn checkpoint(&mut self) -> Result<CheckpointReport, CheckpointError> {
         checkpoint::run(&mut self.wal, &self.state)
     }
