@@ -1,8 +1,10 @@
 // Commands, singly and many in one commit, and the codec's own door.
 //
-// A single command and a batch go the same way: encode into a borrowed buffer, one crossing, decode.
-// What a command's own state rejects stands in its outcome; the error of a batch is the first of
-// those, so that nobody who looks at the error alone misses one.
+// A single command and a batch go the same way: encode into a borrowed buffer, one crossing,
+// decode. What a command's own state rejects stands in its outcome; the error of a batch is the
+// first of those, so that nobody who looks at the error alone misses one.
+
+//go:build cgo
 
 package allocdb
 
@@ -16,13 +18,13 @@ import (
 // A zero op is made for the caller; the outcome shows it, also when the call failed, for a retry.
 // Codes: [Done], [ResourceExists], [ResourceTableFull].
 //
-// Errors of this and of all commands, each an [*Error]: [ErrMalformed] (a zero id), [ErrSlotOverflow],
-// [ErrSlotLeap], [ErrOperationExpired], [ErrValidUntilOutOfRange], [ErrOperationConflict],
-// [ErrOperationTableFull], [ErrOverloaded], [ErrLSNExhausted], [ErrStorageFull], [ErrReadOnly]:
-// nothing happened, for certain; [ErrClosed], [ErrForked], [ErrInvalid]: misuse, nothing happened;
-// [ErrIndefinite] ([ErrStorageFailure], [ErrHalted], [ErrPanic]): nobody knows yet; close, open
-// again and repeat with the outcome's Operation, or ask [DB.GetOperation]. A ctx that is done before
-// the call gives its error, and nothing was sent; ctx never interrupts a call.
+// Errors of this and of all commands, each an [*Error]. Nothing happened, for certain:
+// [ErrMalformed] (a zero id), [ErrSlotOverflow], [ErrSlotLeap], [ErrOperationExpired],
+// [ErrValidUntilOutOfRange], [ErrOperationConflict], [ErrOperationTableFull], [ErrOverloaded],
+// [ErrLSNExhausted], [ErrStorageFull], [ErrReadOnly]; and misuse: [ErrClosed], [ErrForked],
+// [ErrInvalid]. Nobody knows yet, [ErrIndefinite]: [ErrStorageFailure], [ErrHalted], [ErrPanic];
+// close, open again and repeat with the outcome's Operation, or ask [DB.GetOperation]. A ctx that
+// is done before the call gives its error, and nothing was sent; ctx never interrupts a call.
 func (db *DB) Create(ctx context.Context, op Operation, resource ID) (Outcome, error) {
 	return db.Submit(ctx, &Command{Kind: KindCreate, Operation: op, Resource: resource})
 }

@@ -268,12 +268,21 @@ func TestDeadlineFreesBySlotNeverEarly(t *testing.T) {
 	if o.DeadlineSlot != 107 {
 		t.Fatalf("R41: the deadline is %d, must be 107", o.DeadlineSlot)
 	}
+	// AutoExpireOff: at the deadline a commit frees nothing, only a tick does.
+	if busy := must(t)(whole.At(107).Reserve(background, none, seat, bob, time.Second)); busy.Code !=
+		ResourceBusy {
+		t.Errorf("a commit freed what was due: %s", busy.Code)
+	}
+	o = must(t)(whole.At(107).Extend(background, none, o.Reservation, alice, 9*time.Second))
+	if o.DeadlineSlot != 117 {
+		t.Fatalf("R56: the deadline is %d, must be 117", o.DeadlineSlot)
+	}
 	// R55, R59: nothing is due before; nothing is written.
-	if r, err := whole.At(106).Tick(background, 0); err != nil || r.ExpiredCount != 0 || r.LSN != 0 {
+	if r, err := whole.At(116).Tick(background, 0); err != nil || r.ExpiredCount != 0 || r.LSN != 0 {
 		t.Errorf("the early tick did %+v (%v)", r, err)
 	}
-	if r, err := whole.At(107).Tick(background, 0); err != nil || r.ExpiredCount != 1 ||
-		r.Slot != 107 || r.DueCount != 0 {
+	if r, err := whole.At(117).Tick(background, 0); err != nil || r.ExpiredCount != 1 ||
+		r.Slot != 117 || r.DueCount != 0 {
 		t.Errorf("the tick did %+v (%v)", r, err)
 	}
 	v, err := whole.GetReservation(background, o.Reservation, 0)

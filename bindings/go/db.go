@@ -8,6 +8,8 @@
 // Operation ids are made without a system call or a crossing: a random base is drawn at open and
 // counted up. They are version 4 UUIDs to look at, so that none is taken for a packed name.
 
+//go:build cgo
+
 package allocdb
 
 import (

@@ -113,7 +113,8 @@ func idAt(bytes []byte) (id ID) {
 	return id
 }
 
-// outcome fills what a successful response says; the operation is the caller's to fill.
+// outcome fills what a successful response says. The operation is the caller's to fill; a Failure
+// that was there stays.
 func (r *response) outcome(o *Outcome) {
 	m := r.message[:outcomeBytes]
 	o.LSN = little.Uint64(m[24:])
@@ -122,7 +123,6 @@ func (r *response) outcome(o *Outcome) {
 	o.Code = Code(little.Uint32(m[56:]))
 	o.FailedIndex = int(int32(little.Uint32(m[60:])))
 	o.FromRetryCache = little.Uint32(m[64:]) != 0
-	o.Failure = nil
 }
 
 func (r *response) tick() TickResult {

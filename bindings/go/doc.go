@@ -41,11 +41,11 @@
 //
 // # Time
 //
-// The database counts slots of [Options].SlotDuration (100 ms). A TTL is a time.Duration, rounded up
-// to whole slots and one more, so that nothing is held for less than asked ([DB.Slots]). A deadline
-// that passes frees nothing by itself: the next commit or [DB.Tick] does (R56). So a resource may
-// become free late, but never early. A program that counts slots itself uses [ClockHost] and
-// [DB.At].
+// The database counts slots of [Options].SlotDuration (100 ms). A TTL is a time.Duration, rounded
+// up to whole slots and one more, so that nothing is held for less than asked ([DB.Slots]). A
+// deadline that passes frees nothing by itself: the next commit or [DB.Tick] does (R56). So a
+// resource may become free late, but never early. A program that counts slots itself uses
+// [ClockHost] and [DB.At].
 //
 // # Goroutines, memory, processes
 //

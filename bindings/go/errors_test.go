@@ -68,6 +68,49 @@ func TestOpenSaysWhichFileOrOptionIsWrong(t *testing.T) {
 	}
 }
 
+func TestEveryOptionReachesTheLibrary(t *testing.T) {
+	// Each option with a value that is refused: the message names it, so it went where it belongs.
+	const far = ^uint32(0)
+	for name, options := range map[string]Options{
+		"slot_duration_ms":          {SlotDuration: 25 * time.Hour},
+		"max_ttl_slots":             {MaxTTLSlots: 1 << 28},
+		"operation_window_slots":    {OperationWindowSlots: 1<<40 + 1},
+		"history_window_slots":      {HistoryWindowSlots: 1<<40 + 1},
+		"max_resources":             {MaxResources: far},
+		"max_reservations":          {MaxReservations: far},
+		"max_operations":            {MaxOperations: far},
+		"max_bundle_len":            {MaxBundleLen: far},
+		"max_expiration_bucket_len": {MaxExpirationBucketLen: far},
+		"max_expirations_per_tick":  {MaxExpirationsPerTick: far},
+		"sync":                      {Sync: 2},
+		"clock":                     {Clock: 2},
+		"max_queue":                 {MaxQueue: far},
+		"max_batch_commands":        {MaxBatchCommands: far},
+		"max_batch_bytes":           {MaxBatchBytes: 1 << 40},
+		"wal_prealloc_bytes":        {WALPreallocBytes: 1 << 50},
+		"checkpoint_wal_bytes":      {CheckpointWALBytes: 1 << 50},
+		"log_level":                 {LogLevel: 9},
+		"log_ring_bytes":            {LogRingBytes: 1 << 50},
+	} {
+		_, err := Open(filepath.Join(t.TempDir(), "db"), options)
+		wantError(t, err, ErrInvalid, name+" is ")
+	}
+	dir := filepath.Join(t.TempDir(), "db")
+	made := Options{DatabaseID: NewID(1, 2), HashSeed: 3, ShardID: 4}
+	if err := openAt(t, dir, made).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, options := range map[string]Options{
+		"database_id": {DatabaseID: NewID(2, 1)}, "hash_seed": {HashSeed: 9}, "shard_id": {ShardID: 9},
+	} {
+		_, err := Open(dir, options)
+		wantError(t, err, ErrConfigMismatch, name)
+	}
+	// With the flag, any file system will do; this one would do without.
+	made.AllowNetworkFS, made.OpenExisting = true, true
+	openAt(t, dir, made)
+}
+
 func TestErrnoOfAFailureIsReachable(t *testing.T) {
 	_, err := Open(filepath.Join(t.TempDir(), "no/such"), Options{})
 	if !errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EIO) || !errors.Is(err, ErrOpen) {
@@ -185,19 +228,18 @@ func countedIDs(count int) []ID {
 	return ids
 }
 
-func TestBundleThatExceedsACommitIsTooLarge(t *testing.T) {
+func TestCommitAlwaysHasRoomForTheLargestCommand(t *testing.T) {
 	options := hostOptions()
 	options.MaxBundleLen, options.MaxBatchBytes = 1024, 4096
 	options.MaxResources, options.MaxReservations = 2048, 2048
-	db, err := Open(filepath.Join(t.TempDir(), "db"), options)
-	if err != nil {
-		// A configuration whose largest command fits no commit is refused when it is opened.
-		wantError(t, err, ErrInvalid, "max_batch_bytes")
-		return
+	_, err := Open(filepath.Join(t.TempDir(), "db"), options)
+	wantError(t, err, ErrInvalid, "max_batch_bytes is 4096, must be 32768 to 16777216")
+	options.MaxBatchBytes = 32768
+	db := openTest(t, options).At(100)
+	o := must(t)(db.ReserveBundle(background, none, countedIDs(1024), alice, time.Second))
+	if o.Code != ResourceNotFound || o.FailedIndex != 0 {
+		t.Errorf("the largest command is answered %+v", o)
 	}
-	defer db.Close()
-	_, err = db.ReserveBundle(background, none, countedIDs(1024), alice, time.Second)
-	wantError(t, err, ErrCommandTooLarge, "the bound of one commit is 4096")
 }
 
 func TestMisuseIsAnsweredAndNeverPanics(t *testing.T) {

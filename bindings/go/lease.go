@@ -15,6 +15,8 @@
 // reserve is a commit, and is remembered for the dedupe window, and a read is neither. Rejected: a
 // queue of waiters inside the process, which other writers of the same database would not know.
 
+//go:build cgo
+
 package allocdb
 
 import (
@@ -57,16 +59,16 @@ type Lease struct {
 	err          error
 }
 
-// Hold reserves a resource for a holder, and keeps it until [Lease.Release]: a goroutine extends the
-// reservation at a third of ttl. If the program ends or stalls, the resource is free again after
-// ttl. Where the resource is busy, Hold waits until it has it, or until ctx is done: the error is
-// then ctx's and [ResourceBusy]. ctx bounds the waiting alone; the lease outlives it.
+// Hold reserves a resource for a holder, and keeps it until [Lease.Release]: a goroutine extends
+// the reservation at a third of ttl. If the program ends or stalls, the resource is free again
+// after ttl. Where the resource is busy, Hold waits until it has it, or until ctx is done: the
+// error is then ctx's and [ResourceBusy]. ctx bounds the waiting alone; the lease outlives it.
 //
 // ttl is as in [DB.Reserve], at least 1 ms. With [ClockHost] the renewal counts wall time and
 // extends at the last applied slot.
 //
-// Errors: those of [DB.Reserve], but [ErrOverloaded], for which it waits too; a [*ResultError], such
-// as [ResourceNotFound].
+// Errors: those of [DB.Reserve], but [ErrOverloaded], for which it waits too; a [*ResultError],
+// such as [ResourceNotFound].
 func (db *DB) Hold(
 	ctx context.Context, resource, holder ID, ttl time.Duration,
 ) (*Lease, error) {

@@ -4,6 +4,8 @@
 // holds it up, at a moment when this package is least prepared. So lines are kept in a ring, and
 // read.
 
+//go:build cgo
+
 package allocdb
 
 import (

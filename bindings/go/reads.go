@@ -4,6 +4,8 @@
 // A fence asks for a state that has seen a log position: the LSN of an outcome, of any goroutine or
 // process of the same database (R73). 0 is no fence.
 
+//go:build cgo
+
 package allocdb
 
 import (

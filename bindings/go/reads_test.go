@@ -124,7 +124,8 @@ func TestFiguresAreThoseOfTheDatabase(t *testing.T) {
 		t.Errorf("the health is %+v (%v)", h, err)
 	}
 	checkpoint, err := db.Checkpoint(background)
-	if err != nil || !checkpoint.Written || checkpoint.AnchorLSN != 3 || checkpoint.SnapshotBytes == 0 {
+	if err != nil || !checkpoint.Written || checkpoint.AnchorLSN != 3 ||
+		checkpoint.SnapshotBytes == 0 {
 		t.Errorf("the checkpoint is %+v (%v)", checkpoint, err)
 	}
 	if again, err := db.Checkpoint(background); err != nil || again.Written {
@@ -266,6 +267,60 @@ func TestAnswerThatIsNoneIsIndefinite(t *testing.T) {
 	for _, o := range outcomes {
 		if o.Failure == nil || o.Failure.Status.Category() != ErrIndefinite {
 			t.Errorf("the outcome is %+v", o)
+		}
+	}
+}
+
+func TestAnswerOfAnotherCommandIsNotTaken(t *testing.T) {
+	commands := []Command{{Kind: KindCreate}, {Kind: KindCreate}}
+	for _, tags := range [][2]uint64{{0, 1}, {1, 0}, {0, 0}} {
+		w := responseWriter{}
+		for i, tag := range tags {
+			w.u32(outcomeBytes)
+			w.bytes(codecVersion, uint8(KindCreate)|responseBit, 0, 0)
+			w.u64(tag, 0, uint64(i)+1)
+			w.out = w.padded(outcomeBytes * (i + 1))
+		}
+		outcomes := make([]Outcome, 2)
+		err := settle(outcomes, commands, w.out)
+		if right := tags == [2]uint64{0, 1}; right != (err == nil) || right != outcomes[1].OK() {
+			t.Errorf("tags %v are answered %v, %+v", tags, err, outcomes)
+		}
+	}
+}
+
+func TestIndefiniteFailureIsToldBeforeAnyOther(t *testing.T) {
+	commands := []Command{{Kind: KindCreate}, {Kind: KindCreate}, {Kind: KindCreate}}
+	w := responseWriter{}
+	for i, status := range []Status{ErrOverloaded, ErrStorageFailure, ErrHalted} {
+		w.u32(outcomeBytes)
+		w.bytes(codecVersion, uint8(KindCreate)|responseBit, 0, 0)
+		w.u64(uint64(i))
+		w.u32(uint32(status))
+		w.out = w.padded(outcomeBytes * (i + 1))
+	}
+	outcomes := make([]Outcome, 3)
+	err := settle(outcomes, commands, w.out)
+	if err == nil || err.Status != ErrStorageFailure || err.Index != 1 {
+		t.Errorf("the batch is answered %v", err)
+	}
+	for i, status := range []Status{ErrOverloaded, ErrStorageFailure, ErrHalted} {
+		if outcomes[i].Failure == nil || outcomes[i].Failure.Status != status {
+			t.Errorf("outcome %d is %+v", i, outcomes[i])
+		}
+	}
+}
+
+func TestCountsAreCheckedToTheLastByte(t *testing.T) {
+	for count, fits := range map[uint32]bool{2: true, 3: false, ^uint32(0): false} {
+		ids := responseWriter{out: make([]byte, reservationBytes+2*16)}
+		little.PutUint32(ids.out[120:], count)
+		rows := responseWriter{out: make([]byte, listBytes+2*resourceRowBytes)}
+		little.PutUint32(rows.out[40:], count)
+		_, idsErr := (&response{message: ids.out}).reservation("test")
+		_, rowsErr := (&response{message: rows.out}).page("test", resourceRowBytes)
+		if (idsErr == nil) != fits || (rowsErr == nil) != fits {
+			t.Errorf("%d ids and rows where two fit: %v, %v", count, idsErr, rowsErr)
 		}
 	}
 }

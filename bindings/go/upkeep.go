@@ -1,5 +1,7 @@
 // Upkeep: expiry by hand, health, configuration, checkpoints, readers, backups, metrics.
 
+//go:build cgo
+
 package allocdb
 
 import "context"
@@ -89,8 +91,8 @@ func (db *DB) RecoveryReport(ctx context.Context) (RecoveryReport, error) {
 
 // Checkpoint writes a snapshot and drops the part of the log that it makes superfluous. Made by
 // itself after every Options.CheckpointWALBytes; by hand before a planned stop, so that the next
-// opening is quick. Commits wait for as long as it takes, reads do not. If nothing has changed since
-// the last one, nothing is written.
+// opening is quick. Commits wait for as long as it takes, reads do not. If nothing has changed
+// since the last one, nothing is written.
 //
 // Errors: [ErrOverloaded]; [ErrStorageFull] or [ErrIO] (given up, the database goes on as if it had
 // not been tried); [ErrReadOnly]; [ErrStorageFailure] (the engine has halted); [ErrHalted],
@@ -126,11 +128,11 @@ func (db *DB) Refresh(ctx context.Context) (lsn uint64, err error) {
 	return lsn, nil
 }
 
-// Backup copies the database, as it is between two commits, into directory dir, which must be empty,
-// or not exist: then its last component is created (R100). The copy opens like any database; it has
-// a database id of its own, and its LSN is raised by 2^40, so that a database restored from it never
-// repeats a fencing token of this one (R101). Works on a handle that is open for reading too, and
-// then stops no writer; otherwise commits wait for as long as it takes, reads do not.
+// Backup copies the database, as it is between two commits, into directory dir, which must be
+// empty, or not exist: then its last component is created (R100). The copy opens like any database;
+// it has a database id of its own, and its LSN is raised by 2^40, so that a database restored from
+// it never repeats a fencing token of this one (R101). Works on a handle that is open for reading
+// too, and then stops no writer; otherwise commits wait for as long as it takes, reads do not.
 //
 // Errors: [ErrExists] (dir is not empty), [ErrDirectoryNotFound], [ErrUnsupportedFS],
 // [ErrOverloaded], [ErrLSNExhausted], [ErrNoMemory]; [ErrStorageFull] or [ErrIO] (given up: what
