@@ -1,10 +1,10 @@
 """Puts libAllocDB.so into the wheel, built by cargo from the tree that this directory stands in.
 
 Everything else is in pyproject.toml. The library is named by ALLOCDB_LIBRARY where that is set (a
-build that has it already), else cargo builds it: ``cargo build --release`` of the crate allocdb-ffi,
-in CARGO_TARGET_DIR or the tree's own target/. The wheel's tag names no Python version, since ctypes
-needs none, and this platform, since the library is of it. Rejected: an extension module, which would
-need a wheel for each version of Python.
+build that has it already), else cargo builds it: ``cargo build --release`` of the crate
+allocdb-ffi, in CARGO_TARGET_DIR or the tree's own target/. The wheel's tag names no Python version,
+since ctypes needs none, and this platform, since the library is of it. Rejected: an extension
+module, which would need a wheel for each version of Python.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Workers that share a few GPUs under leases: ``python gpu_lease.py [DIRECTORY]``.
 
-Each worker takes whatever GPU it gets, under ``db.hold``: the lease is kept alive while the job runs
-and given back at its end. Every job shows its lease's token to the GPU, which refuses one that is
+Each worker takes a GPU under ``db.hold``: the lease is kept alive while the job runs and given back
+at its end. Every job shows its lease's token to the GPU, which refuses one that is
 older than the newest it has seen: so a worker that slept through its lease cannot disturb the next
 one. One worker of this program does just that, and is told.
 
