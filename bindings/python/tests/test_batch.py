@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from conftest import Opener
 
 import allocdb
 from allocdb import Batch, CommandKind, Database, Id, ReserveResult, ResultCode, Slots, UsageError
+from allocdb._codec import DecodeError
 
 
 def fill(batch: Batch) -> None:
@@ -50,7 +52,6 @@ def test_results_go_on_with_their_reservations(db: Database) -> None:
     with db.batch() as batch:
         for number in range(1, 6):
             batch.reserve(f"seat_{number}", f"holder_{number}", Slots(5))
-    assert batch.results is not None
     for number, result in enumerate(batch.results, 1):
         assert isinstance(result, ReserveResult)
         assert result.holder == Id(f"holder_{number}")
@@ -133,7 +134,7 @@ def test_submitting_again_is_answered_from_the_retry_cache(db: Database) -> None
     for operation in operations:
         second.create(operation.id, operation=operation)
     assert [r.lsn for r in first.submit()] == [r.lsn for r in second.submit()]
-    assert second.results is not None and all(r.from_retry_cache for r in second.results)
+    assert all(r.from_retry_cache for r in second.results)
 
 
 def test_commands_added_long_ago_still_have_the_whole_window(db: Database) -> None:
@@ -162,12 +163,11 @@ def test_a_large_batch_grows_its_buffer(opened: Opener) -> None:
     with db.batch() as batch:
         for number in range(1, 8001):
             batch.create(number)
-    assert batch.results is not None and batch.results.all_ok
+    assert batch.results.all_ok
     for _ in range(3):
         for number in range(1, 1001):
             batch.reserve(list(range(number, number + 8)), "alice", Slots(9))
         assert len(batch.submit()) == 1000
-    assert batch.results is not None
     assert len({operation.id for operation in batch.results.operations}) == 1000
 
 
@@ -176,7 +176,9 @@ def test_a_block_that_raises_submits_nothing(db: Database) -> None:
     with pytest.raises(RuntimeError), db.batch() as batch:
         batch.create("x")
         raise RuntimeError
-    assert batch.results is None and db.health().last_lsn == lsn
+    with pytest.raises(UsageError, match="the batch has no results: it was not submitted"):
+        batch.results
+    assert db.health().last_lsn == lsn
 
 
 def test_a_batch_has_one_slot(db: Database) -> None:
@@ -223,3 +225,23 @@ def test_a_submission_that_is_refused_whole_keeps_its_commands(opened: Opener) -
     with pytest.raises(allocdb.RejectedError, match="slot is 90000, max_slot_leap allows at most"):
         batch.submit()
     assert len(batch) == 2
+
+
+def test_garbage_for_an_answer_raises_or_is_decoded_and_never_crashes(db: Database) -> None:
+    batch = db.batch()
+    fill(batch)
+    results = batch.submit()
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    looks: list[Callable[[], object]] = [
+        lambda: list(results), lambda: results.codes, lambda: results.tokens,
+        lambda: results.all_ok, lambda: results.error(draw.randrange(9)), lambda: repr(results[0]),
+    ]
+    for _ in range(2000):
+        results._response[:] = draw.randbytes(len(results._response))
+        for look in looks:
+            try:
+                look()
+            except (allocdb.AllocDBError, DecodeError):
+                pass

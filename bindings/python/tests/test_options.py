@@ -127,3 +127,19 @@ def test_the_memory_bound_is_told_beforehand() -> None:
     assert 0 < small < allocdb.memory_bound() < 2**32
     with pytest.raises(UsageError, match="max_resources is 268435457, must be 1 to 268435456"):
         allocdb.memory_bound(max_resources=2**28 + 1)
+
+
+def test_capacities_may_grow_and_never_shrink(opened: Opener, tmp_path: Path) -> None:
+    # R92, R95
+    db = opened(tmp_path / "db", max_resources=10)
+    with db.batch() as batch:
+        for number in range(1, 12):
+            batch.create(number)
+    assert batch.results[-1].code is allocdb.ResultCode.RESOURCE_TABLE_FULL
+    db.close()
+    db = opened(tmp_path / "db", max_resources=20)
+    assert db.configuration.max_resources == 20 and db.create(11).ok
+    assert {row.resource_id for row in db.list_resources()} == set(range(1, 12))
+    db.close()
+    with pytest.raises(allocdb.ConfigMismatchError, match="max_resources"):
+        opened(tmp_path / "db", max_resources=10)

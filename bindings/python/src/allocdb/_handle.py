@@ -277,7 +277,8 @@ def _native_error(status: int, error: _library.NativeError) -> AllocDBError:
 
 
 _registry: weakref.WeakSet[Handle] = weakref.WeakSet()
-_registry_lock = threading.Lock()
+# Reentrant: a finalizer may close a handle while its own thread is adding one.
+_registry_lock = threading.RLock()
 
 
 def _close_all() -> None:
@@ -291,7 +292,7 @@ def _close_all() -> None:
 
 def _after_fork_in_child() -> None:
     global _registry_lock
-    _registry_lock = threading.Lock()
+    _registry_lock = threading.RLock()
     for handle in list(_registry):
         handle.renew_locks()
         for hook in handle.fork_hooks:

@@ -83,11 +83,19 @@ class Batch:
         self._given: set[int] = set()
         self._ttl: TTL | None = None
         self._ttl_slots = 0
-        self.results: BatchResults | None = None
-        """The results of the last submit that got as far as having some."""
+        self._results: BatchResults | None = None
 
     def __len__(self) -> int:
         return len(self._offsets)
+
+    @property
+    def results(self) -> BatchResults:
+        """The results of the last submit that got as far as having some. Raises
+        :class:`UsageError` where there was none.
+        """
+        if self._results is None:
+            raise UsageError("the batch has no results: it was not submitted")
+        return self._results
 
     def clear(self) -> None:
         """Forgets the commands that were added."""
@@ -224,7 +232,7 @@ class Batch:
             raise _codec.DecodeError(f"{size} bytes answer {count} commands")
         request = bytes(memoryview(self._buffer)[: self._end])
         results = BatchResults(self._database, request, tuple(self._offsets), response)
-        self.results = results
+        self._results = results
         failure = results._failure_of_all()
         if failure is not None:
             if failure.is_indefinite:

@@ -176,7 +176,9 @@ class Database(Commands):
         and leaving the block raises :class:`LeaseLostError`, unless the block itself raised. Show
         ``lease.token`` to whatever the lease protects, so that it can refuse an older holder.
 
-        Raises :class:`UsageError` for an argument that is not allowed. Safe in any thread.
+        Raises :class:`UsageError` for an argument that is not allowed; entering and leaving also
+        what :meth:`reserve` and :meth:`release` raise (where the release fails, the reservation
+        ends by its deadline). Safe in any thread.
         """
         return Hold(self, resources, holder, ttl, seconds_of(wait, "wait"))
 

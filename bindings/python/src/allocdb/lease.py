@@ -22,8 +22,15 @@ from typing import TYPE_CHECKING
 
 from .batch import bundle
 from .constants import ResourceState, ResultCode
-from .errors import AllocDBError, LeaseLostError, OverloadedError, StorageFullError, UsageError
-from .ids import Id, IdLike, id_number, shown_id
+from .errors import (
+    AllocDBError,
+    LeaseLostError,
+    OverloadedError,
+    RetiredError,
+    StorageFullError,
+    UsageError,
+)
+from .ids import Id, IdLike, id_number
 from .results import ReserveResult, Result
 from .ttl import TTL, Slots, slots_of
 
@@ -55,7 +62,7 @@ class Lease:
         self._deadline = begin + self._ttl_s
         self._deadline_slot = result.deadline_slot
         self._reason: str | None = None
-        self._cause: AllocDBError | None = None
+        self._cause: Exception | None = None
         self._lost_result: Result | None = None
         self._is_ended = False
 
@@ -133,7 +140,8 @@ class Lease:
             if not self._is_past_deadline():
                 return self._ttl_s / 10
             self._lose(str(error), error)
-        except AllocDBError as error:
+        except Exception as error:
+            # Whatever it is: the thread has other leases to renew.
             self._lose(str(error), error)
         else:
             return self._ttl_s / 3 if result.ok else None
@@ -142,7 +150,7 @@ class Lease:
     def _is_past_deadline(self) -> bool:
         return time.monotonic() >= self._deadline
 
-    def _lose(self, reason: str, cause: AllocDBError | None = None) -> None:
+    def _lose(self, reason: str, cause: Exception | None = None) -> None:
         if self._is_ended or self._reason is not None:
             return
         self._cause = cause
@@ -240,8 +248,12 @@ class Hold:
         row = self._database.get_resource(resource)
         if row is None or row.state is ResourceState.AVAILABLE:
             return True
-        holding = shown_id(row.reservation_id or 0)
-        reservation = None if holding is None else self._database.get_reservation(holding)
+        assert row.reservation_id is not None, "only an available resource has none"
+        try:
+            reservation = self._database.get_reservation(row.reservation_id)
+        except RetiredError:
+            # It ended, and was forgotten, between the two reads.
+            return True
         now = self._database._handle.slot_now()
         if reservation is not None and 0 < reservation.deadline_slot <= now:
             self._database.tick()

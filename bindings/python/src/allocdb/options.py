@@ -27,8 +27,8 @@ class Options(TypedDict, total=False):
     """All keywords of ``allocdb.open``. What is left out, ``None`` or 0 has the library's default.
 
     Stored with the data when the database is created; at reopening a value that differs from the
-    stored one is :class:`ConfigMismatchError` (the four capacities may grow, where the library
-    supports it):
+    stored one is :class:`ConfigMismatchError`, but that ``max_resources``, ``max_reservations``,
+    ``max_operations`` and ``max_expiration_bucket_len`` may grow:
 
     ========================= ==================================================== =============
     option                    meaning, and bounds                                  default
