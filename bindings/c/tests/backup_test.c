@@ -316,6 +316,31 @@ static void a_backup_that_was_killed_is_whole_or_does_not_open(void)
     CHECK(whole + refused == 60);
 }
 
+/* Beside the process that writes, which is not held up. */
+static void a_reader_backs_up_what_it_shows(void)
+{
+    const char *directory = new_directory(), *path = new_path();
+    allocdb_options options = small_options();
+    allocdb *db = open_database(directory, &options), *reader, *copy;
+    allocdb_resource row;
+
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_create_resource(db, 1, operation_of(1), id_of(1), &outcome, &error));
+    allocdb_options_init(&options, sizeof options);
+    options.flags = ALLOCDB_OPEN_READ_ONLY;
+    reader = open_database(directory, &options);
+    CHECK_STATUS(ALLOCDB_OK,
+                 allocdb_create_resource(db, 1, operation_of(2), id_of(2), &outcome, &error));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_backup(reader, path, &error));
+    CHECK_STATUS(ALLOCDB_E_EXISTS, allocdb_backup(reader, directory, &error));
+    allocdb_close(&reader);
+    copy = open_copy(path);
+    CHECK_STATUS(ALLOCDB_OK, allocdb_get_resource(copy, 0, id_of(1), &row, &error));
+    CHECK_STATUS(ALLOCDB_ID_NOT_FOUND, allocdb_get_resource(copy, 0, id_of(2), &row, &error));
+    allocdb_close(&copy);
+    allocdb_close(&db);
+}
+
 static void backs_up_in_a_child(void *argument)
 {
     CHECK_STATUS(ALLOCDB_E_FORKED, allocdb_backup(argument, new_path(), &error));
@@ -338,6 +363,7 @@ int main(void)
         TEST(backups_under_load_open_and_hold_whole_histories),
         TEST(a_full_disk_gives_a_backup_up),
         TEST(a_backup_that_was_killed_is_whole_or_does_not_open),
+        TEST(a_reader_backs_up_what_it_shows),
         TEST(a_forked_child_makes_no_backup),
     };
 

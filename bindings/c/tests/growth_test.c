@@ -153,6 +153,28 @@ static void capacities_never_shrink_and_keep_their_bounds(void)
     allocdb_close(&db);
 }
 
+static void a_reader_takes_what_is_stored(void)
+{
+    const char *directory = new_directory();
+    allocdb *db = open_full(directory), *reader;
+    allocdb_options options = as_stored();
+    uint64_t lsn;
+
+    options.flags = ALLOCDB_OPEN_READ_ONLY;
+    options.max_reservations = 4;
+    reader = open_database(directory, &options);
+    CHECK_EQUAL(2, stored_options(reader).max_reservations);
+    allocdb_close(&db);
+    options.flags = 0;
+    db = open_database(directory, &options);
+    CHECK_EQUAL(ALLOCDB_DONE, reserve(db, 15, 3));
+    CHECK_STATUS(ALLOCDB_OK, allocdb_refresh(reader, &lsn, &error));
+    CHECK_EQUAL(8, lsn);
+    CHECK_EQUAL(4, stored_options(reader).max_reservations);
+    allocdb_close(&reader);
+    allocdb_close(&db);
+}
+
 static void opens_without_memory(void *argument)
 {
     struct rlimit limit = {UINT64_C(300) << 20, UINT64_C(300) << 20};
@@ -248,6 +270,7 @@ int main(void)
     static const struct test tests[] = {
         TEST(a_refused_reserve_stays_refused_and_a_new_one_succeeds),
         TEST(capacities_never_shrink_and_keep_their_bounds),
+        TEST(a_reader_takes_what_is_stored),
         TEST(too_little_memory_leaves_it_as_it_was),
         TEST(a_full_disk_leaves_it_as_it_was),
         TEST(a_process_killed_while_it_grows_loses_nothing),
