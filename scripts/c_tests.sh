@@ -355,7 +355,7 @@ main() {
             check "valgrind finds nothing" valgrind_is_silent C
             check "valgrind finds nothing in C++" valgrind_is_silent C++
         fi
-        test_programs calls names misuse rejection files growth backup threads crash allocation memory
+        test_programs calls names misuse rejection files growth backup reader threads crash allocation memory
         test_cpp_programs
     fi
     say "$PASSED passed, $FAILED failed"

@@ -62,7 +62,7 @@ static void options_out_of_bounds_are_named(void)
     CHECK_SAYS(error, "flags");
     options.flags = ALLOCDB_OPEN_NEW | ALLOCDB_OPEN_EXISTING;
     CHECK_STATUS(ALLOCDB_E_INVALID, open_fails(directory, &options));
-    options.flags = ALLOCDB_OPEN_READ_ONLY;
+    options.flags = ALLOCDB_OPEN_READ_ONLY | ALLOCDB_OPEN_NEW;
     CHECK_STATUS(ALLOCDB_E_INVALID, open_fails(directory, &options));
     CHECK_SAYS(error, "ALLOCDB_OPEN_READ_ONLY");
     options = small_options();
