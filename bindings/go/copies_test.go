@@ -1,8 +1,9 @@
-// Copies of a database: backups.
+// Copies of a database: backups, and readers beside a writer.
 
 package allocdb
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -39,5 +40,51 @@ func TestBackupIsADatabaseOfItsOwn(t *testing.T) { // R100, R101
 	token := done(t)(twin.Reserve(background, none, bob, bob, time.Minute)).Reservation
 	if _, lsn := token.Halves(); lsn <= 1<<40 {
 		t.Errorf("the copy's first token is %s, must lie 2^40 above the original's", token)
+	}
+}
+
+func TestReaderFollowsItsWriterWhenItRefreshes(t *testing.T) { // R97, R98, R99
+	dir := filepath.Join(t.TempDir(), "db")
+	options := hostOptions()
+	writer := openAt(t, dir, options).At(100)
+	first := done(t)(writer.Create(background, none, seat))
+	if lsn, err := writer.Refresh(background); err != nil || lsn != first.LSN {
+		t.Errorf("the writer refreshes to %d (%v), must be %d", lsn, err, first.LSN)
+	}
+	reader := openAt(t, dir, Options{OpenReadOnly: true, Clock: ClockHost})
+	if lsn, err := reader.Refresh(background); err != nil || lsn != first.LSN {
+		t.Errorf("the reader refreshes to %d (%v), must be %d", lsn, err, first.LSN)
+	}
+	second := done(t)(writer.Reserve(background, none, seat, alice, time.Minute))
+	_, err := reader.GetResource(background, seat, second.LSN)
+	wantError(t, err, ErrFence, "the last applied is 1")
+	if lsn, err := reader.Refresh(background); err != nil || lsn != second.LSN {
+		t.Errorf("the reader refreshes to %d (%v), must be %d", lsn, err, second.LSN)
+	}
+	r, err := reader.GetResource(background, seat, second.LSN)
+	if err != nil || r.Holder != alice {
+		t.Errorf("the reader sees %+v (%v)", r, err)
+	}
+	_, err = reader.Create(background, none, bob)
+	wantError(t, err, ErrReadOnly, "read")
+	outcomes, err := reader.Do(background, []Command{{Kind: KindCreate, Resource: bob}})
+	wantError(t, err, ErrReadOnly, "read")
+	if len(outcomes) > 0 && outcomes[0].OK() {
+		t.Error("a reader wrote")
+	}
+	_, err = reader.Tick(background, 0)
+	wantError(t, err, ErrReadOnly, "read")
+	_, err = reader.Checkpoint(background)
+	wantError(t, err, ErrReadOnly, "read")
+	_, err = reader.TryHold(background, seat, bob, time.Second)
+	wantError(t, err, ErrReadOnly, "read")
+	if !errors.Is(err, ErrDefinite) {
+		t.Error("a reader's refusal is not definite")
+	}
+	if err := reader.Backup(background, filepath.Join(t.TempDir(), "copy")); err != nil {
+		t.Errorf("a reader's backup: %v", err)
+	}
+	if h, err := reader.Health(background); err != nil || h.LastLSN != second.LSN {
+		t.Errorf("the reader's health is at LSN %d (%v)", h.LastLSN, err)
 	}
 }
