@@ -60,6 +60,7 @@ main() {
     pytest_run tests tests
     pytest_run doctests --doctest-modules src
     strict_types src
+    strict_types tests
     if compgen -G "examples/*.py" >/dev/null; then strict_types examples/*.py; fi
     say "Python tests: $PASSED passed, $FAILED failed"
     [ "$FAILED" = 0 ]
