@@ -27,8 +27,7 @@ ABI=$ROOT/crates/allocdb-ffi/abi
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 WARNINGS=(-Wall -Wextra -Wpedantic -Werror)
-PASSED=0
-FAILED=0
+TRY_LOG=$WORK/log
 
 [ -e "$STAGE/lib/libAllocDB.so" ] || fail "no staged tree in $STAGE; type scripts/stage.sh first"
 export PKG_CONFIG_PATH=$STAGE/lib/pkgconfig
@@ -37,25 +36,6 @@ eval "FLAGS=($(pkg-config --cflags --libs allocdb))"
 CC=${CC:-cc}
 CXX=${CXX:-c++}
 CXX_WARNINGS=("${WARNINGS[@]}" -Wshadow -Wconversion)
-
-# check NAME COMMAND...: one test that passes if the command does.
-check() {
-    local name=$1 status=0
-    shift
-    # In a condition bash would go on after a command that fails: so not in one.
-    set +e
-    (set -e; "$@") >"$WORK/log" 2>&1
-    status=$?
-    set -e
-    if [ "$status" = 0 ]; then
-        PASSED=$((PASSED + 1))
-        say "ok     $name"
-    else
-        FAILED=$((FAILED + 1))
-        say "FAILED $name"
-        sed 's/^/    /' "$WORK/log" | head -n 60
-    fi
-}
 
 # The lines of a list without its comments; a list that is empty proves nothing.
 list() {
@@ -76,12 +56,12 @@ test_header() {
     local compiler
     for compiler in gcc clang; do
         if command -v "$compiler" >/dev/null; then
-            check "the header is C99 under $compiler" header_compiles "$compiler" c99 c
+            try "the header is C99 under $compiler" header_compiles "$compiler" c99 c
         fi
     done
     for compiler in g++ clang++; do
         if command -v "$compiler" >/dev/null; then
-            check "the header is C++17 under $compiler" header_compiles "$compiler" c++17 cpp
+            try "the header is C++17 under $compiler" header_compiles "$compiler" c++17 cpp
         fi
     done
 }
@@ -117,14 +97,14 @@ test_cpp_header() {
     for compiler in g++ clang++; do
         command -v "$compiler" >/dev/null || continue
         for standard in c++17 c++20; do
-            check "allocdb.hpp is $standard under $compiler" \
+            try "allocdb.hpp is $standard under $compiler" \
                 cpp_header_compiles "$compiler" "$standard" -O2
-            check "allocdb.hpp is $standard under $compiler without exceptions" \
+            try "allocdb.hpp is $standard under $compiler without exceptions" \
                 cpp_header_compiles "$compiler" "$standard" -fno-exceptions -fno-rtti
         done
     done
-    check "allocdb.hpp links in two translation units" cpp_header_links_twice
-    check "allocdb.h before allocdb.hpp is refused with words" c_header_first_is_refused
+    try "allocdb.hpp links in two translation units" cpp_header_links_twice
+    try "allocdb.h before allocdb.hpp is refused with words" c_header_first_is_refused
 }
 
 # ---- the frozen lists ----
@@ -186,12 +166,12 @@ soname_is_right() {
 }
 
 test_lists() {
-    check "offsets, sizes and numbers are the frozen ones" lists_hold_in_c
-    check "the shared library exports the frozen symbols" symbols_are -D "$STAGE/lib/libAllocDB.so"
-    check "the static archive shows the frozen symbols" symbols_are -g "$STAGE/lib/libAllocDB.a" \
+    try "offsets, sizes and numbers are the frozen ones" lists_hold_in_c
+    try "the shared library exports the frozen symbols" symbols_are -D "$STAGE/lib/libAllocDB.so"
+    try "the static archive shows the frozen symbols" symbols_are -g "$STAGE/lib/libAllocDB.a" \
         DW.ref.allocdb_rust_eh_personality
-    check "the header declares the frozen symbols" header_declares_the_symbols
-    check "soname and nodelete are set" soname_is_right
+    try "the header declares the frozen symbols" header_declares_the_symbols
+    try "soname and nodelete are set" soname_is_right
 }
 
 # ---- the programs ----
@@ -348,18 +328,17 @@ main() {
         test_header
         test_cpp_header
         test_lists
-        check "the archive links beside another Rust library" static_beside_rust
-        check "the header's own example builds and runs" consumer_builds
-        check "allocdb.hpp's own example builds and runs" cpp_consumer_builds
+        try "the archive links beside another Rust library" static_beside_rust
+        try "the header's own example builds and runs" consumer_builds
+        try "allocdb.hpp's own example builds and runs" cpp_consumer_builds
         if command -v valgrind >/dev/null; then
-            check "valgrind finds nothing" valgrind_is_silent C
-            check "valgrind finds nothing in C++" valgrind_is_silent C++
+            try "valgrind finds nothing" valgrind_is_silent C
+            try "valgrind finds nothing in C++" valgrind_is_silent C++
         fi
         test_programs calls names misuse rejection files growth backup reader threads crash allocation memory
         test_cpp_programs
     fi
-    say "$PASSED passed, $FAILED failed"
-    [ "$FAILED" = 0 ]
+    tell_counts "C and C++ tests"
 }
 
 main "$@"

@@ -21,26 +21,7 @@ esac
 EXAMPLES=$ROOT/bindings/c/examples
 OUT=$ROOT/target/example-tests
 SHOP=$OUT/shop
-PASSED=0
-FAILED=0
-
-# try NAME COMMAND...: one test, which passes when the command does.
-try() {
-    local name=$1 status=0
-    shift
-    # In a condition bash would go on after a command that fails: so not in one.
-    set +e
-    (set -e; "$@") >"$OUT/log" 2>&1
-    status=$?
-    set -e
-    if [ "$status" = 0 ]; then
-        PASSED=$((PASSED + 1))
-    else
-        FAILED=$((FAILED + 1))
-        say "FAILED: $name"
-        tail -n 40 "$OUT/log"
-    fi
-}
+TRY_LOG=$OUT/log
 
 # Every file, by every compiler that is there, with every warning an error.
 compile_strictly() {
@@ -217,8 +198,7 @@ main() {
         try "the demo passes with sellers in $order" run_demo "$order"
     done
     if [ -f "$SHOP/journal.txt" ]; then try_audit; fi
-    say "example tests: $PASSED passed, $FAILED failed"
-    [ "$FAILED" = 0 ]
+    tell_counts "example tests"
 }
 
 main

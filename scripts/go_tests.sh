@@ -17,20 +17,7 @@ case ${1:-} in --help | -h) usage; exit 0 ;; esac
 STAGE=${ALLOCDB_STAGE:-$STAGE}
 MODULE=$ROOT/bindings/go
 LOG=$ROOT/target/go-tests.log
-PASSED=0
-FAILED=0
-
-# try NAME COMMAND...: one check, which passes when the command does.
-try() {
-    local name=$1
-    shift
-    if "$@"; then
-        PASSED=$((PASSED + 1))
-    else
-        FAILED=$((FAILED + 1))
-        say "FAILED: $name"
-    fi
-}
+TRY_LOG=$ROOT/target/go-try.log
 
 is_formatted() {
     local files
@@ -68,8 +55,7 @@ main() {
     # What the race detector changes, such as allocations, is tried without it.
     skipped=$(sed -nE 's/^--- SKIP: ([A-Za-z0-9_]+).*/\1/p' "$LOG" | paste -sd'|')
     [ -z "$skipped" ] || run_tests -run "^($skipped)\$"
-    say "Go tests: $PASSED passed, $FAILED failed"
-    [ "$FAILED" = 0 ]
+    tell_counts "Go tests"
 }
 
 main "$@"

@@ -2,8 +2,8 @@
 #
 # It finds the tree (ROOT) and the build directory (TARGET), makes visible a Rust that rustup put under
 # the user's home, for a shell that did not read the profile, and the Go and the Python that setup.sh
-# found outside PATH, and gives the few words that all scripts speak with: `say`, `fail`, `usage`.
-# Nothing here writes to the disk.
+# found outside PATH, and gives the few words that all scripts speak with: `say`, `fail`, `usage`, and
+# `try` for those that count tests. Nothing here writes to the disk but what `try` keeps of a test.
 #
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # the names are used by the scripts that source this file
@@ -47,4 +47,36 @@ usage() { awk 'NR == 1 { next } /^#/ { sub(/^# ?/, ""); print; next } { exit }' 
 now_ms() {
     local micros=${EPOCHREALTIME/[.,]/}
     printf '%s' "${micros%???}"
+}
+
+# ---- for scripts that count tests ----
+
+PASSED=0
+FAILED=0
+# What the test under way prints; a script may keep it elsewhere.
+TRY_LOG=/dev/null
+
+# try NAME COMMAND...: one test, which passes when the command does; what a failed one said is shown.
+try() {
+    local name=$1 status=0
+    shift
+    # In a condition bash would go on after a command that fails: so not in one.
+    set +e
+    (set -e; "$@") >"$TRY_LOG" 2>&1
+    status=$?
+    set -e
+    if [ "$status" = 0 ]; then
+        PASSED=$((PASSED + 1))
+        say "ok     $name"
+    else
+        FAILED=$((FAILED + 1))
+        say "FAILED $name"
+        tail -n 60 "$TRY_LOG" | sed 's/^/    /'
+    fi
+}
+
+# tell_counts NAME: the last line, and the script's exit status.
+tell_counts() {
+    say "$1: $PASSED passed, $FAILED failed"
+    [ "$FAILED" = 0 ]
 }

@@ -18,16 +18,15 @@ STAGE=${ALLOCDB_STAGE:-$STAGE}
 PACKAGE=$ROOT/bindings/python
 PYTHON=$ROOT/target/python-venv/bin/python
 CACHE=$ROOT/target/python-tests
-PASSED=0
-FAILED=0
+TRY_LOG=$CACHE/log
 
 # pytest_run NAME ARGUMENT...: its own output, then its counts added to the sum.
 pytest_run() {
     local name=$1 status=0 passed failed
     shift
-    "$PYTHON" -m pytest -q -rfE -o cache_dir="$CACHE/pytest" "$@" >"$CACHE/log" 2>&1 || status=$?
-    cat "$CACHE/log"
-    read -r passed failed < <(tail -n 1 "$CACHE/log" | awk '{
+    "$PYTHON" -m pytest -q -rfE -o cache_dir="$CACHE/pytest" "$@" >"$TRY_LOG" 2>&1 || status=$?
+    cat "$TRY_LOG"
+    read -r passed failed < <(tail -n 1 "$TRY_LOG" | awk '{
         passed = failed = 0
         for (i = 2; i <= NF; i++) {
             if ($i ~ /^passed/) passed = $(i - 1)
@@ -41,13 +40,7 @@ pytest_run() {
     say "---- $name: $passed ok, $failed not"
 }
 
-strict_types() {
-    if "$PYTHON" -m mypy --strict --python-version 3.10 --cache-dir "$CACHE/mypy" "$@"; then
-        PASSED=$((PASSED + 1))
-    else
-        FAILED=$((FAILED + 1))
-    fi
-}
+strict_types() { "$PYTHON" -m mypy --strict --python-version 3.10 --cache-dir "$CACHE/mypy" "$@"; }
 
 main() {
     [ -e "$STAGE/lib/libAllocDB.so" ] || fail "no staged tree in $STAGE; type scripts/stage.sh first"
@@ -59,11 +52,12 @@ main() {
     if [ $# -gt 0 ]; then exec "$PYTHON" -m pytest -o cache_dir="$CACHE/pytest" "$@"; fi
     pytest_run tests tests
     pytest_run doctests --doctest-modules src
-    strict_types src
-    strict_types tests
-    if compgen -G "examples/*.py" >/dev/null; then strict_types examples/*.py; fi
-    say "Python tests: $PASSED passed, $FAILED failed"
-    [ "$FAILED" = 0 ]
+    try "mypy --strict on the package" strict_types src
+    try "mypy --strict on the tests" strict_types tests
+    if compgen -G "examples/*.py" >/dev/null; then
+        try "mypy --strict on the examples" strict_types examples/*.py
+    fi
+    tell_counts "Python tests"
 }
 
 main "$@"
