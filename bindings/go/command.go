@@ -167,6 +167,31 @@ func (o *Outcome) Err() error {
 	return nil
 }
 
+// wellFormed is check for the common case, quick: where it is true, check finds nothing. It leaves
+// bundles, and everything that is to be refused, to check.
+func (c *Command) wellFormed() bool {
+	resource, reservation, holder := c.Resource != ID{}, c.Reservation != ID{}, c.Holder != ID{}
+	if len(c.Resources) != 0 {
+		return false
+	}
+	// One of the two, and above 0.
+	ttl := c.TTL > 0 && c.TTLSlots == 0 || c.TTL == 0 && c.TTLSlots != 0
+	noTTL := c.TTL == 0 && c.TTLSlots == 0
+	switch c.Kind {
+	case KindCreate, KindDelete:
+		return resource && !reservation && !holder && noTTL
+	case KindReserve:
+		return resource && !reservation && holder && ttl
+	case KindConfirm, KindRelease:
+		return !resource && reservation && holder && noTTL
+	case KindExtend:
+		return !resource && reservation && holder && ttl
+	case KindRevoke, KindReclaim:
+		return !resource && reservation && !holder && noTTL
+	}
+	return false
+}
+
 // check refuses what no configuration could allow; the library checks the rest.
 func (c *Command) check() *Error {
 	op := c.Kind.String()

@@ -10,6 +10,7 @@ package allocdb
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -111,9 +112,11 @@ func (db *DB) Submit(ctx context.Context, command *Command) (Outcome, error) {
 	if err := db.ready(ctx, name); err != nil {
 		return outcome, err
 	}
-	if err := command.check(); err != nil {
-		outcome.Failure = err
-		return outcome, err
+	if !command.wellFormed() {
+		if err := command.check(); err != nil {
+			outcome.Failure = err
+			return outcome, err
+		}
 	}
 	if outcome.Operation.IsZero() {
 		outcome.Operation = db.NewOperation()
@@ -126,7 +129,7 @@ func (db *DB) Submit(ctx context.Context, command *Command) (Outcome, error) {
 	if err == nil {
 		var r response
 		if r, err = soleResponse(name, bytes, uint8(command.Kind)); err == nil {
-			r.outcome(&outcome)
+			outcomeAt(r.message, &outcome)
 			return outcome, nil
 		}
 	}
@@ -160,34 +163,19 @@ func (db *DB) DoInto(ctx context.Context, dst []Outcome, commands []Command) ([]
 	if len(commands) == 0 {
 		return dst, nil
 	}
-	made, err := db.checkBatch(commands)
-	if err != nil {
-		return dst, err
-	}
-	var validUntil uint64
-	if made > 0 {
-		validUntil = db.validUntilSlot()
-	}
 	x := takeExchange()
 	defer x.give()
-	from := len(dst)
-	next := db.made.Add(made) - made
-	for i := range commands {
-		op := commands[i].Operation
-		if op.IsZero() {
-			next++
-			op = Operation{ID: db.operationID(next), ValidUntilSlot: validUntil}
-		}
-		x.request = appendCommand(x.request, uint64(i), db.slot, &commands[i], op,
-			db.ttlSlots(&commands[i]))
-		dst = append(dst, Outcome{Operation: op, FailedIndex: -1})
+	if err := db.encodeBatch(x, commands); err != nil {
+		return dst, err
 	}
 	bytes, err := db.lib.call("do", x, outcomeBytes*len(commands))
 	if err != nil {
 		err.Index = refusedIndex(err, len(commands))
-		return dst[:from], err
+		return dst, err
 	}
-	if err = settle(dst[from:], commands, bytes); err != nil {
+	from := len(dst)
+	dst = slices.Grow(dst, len(commands))[:from+len(commands)]
+	if err = settle(dst[from:], x.request, bytes); err != nil {
 		return dst, err
 	}
 	return dst, nil
@@ -219,18 +207,30 @@ func (db *DB) ttlSlots(command *Command) uint64 {
 	return command.TTLSlots
 }
 
-// checkBatch checks the commands, and counts the operations that are to be made.
-func (db *DB) checkBatch(commands []Command) (made uint64, err *Error) {
+// encodeBatch checks the commands and writes them into the exchange, each with its operation.
+func (db *DB) encodeBatch(x *exchange, commands []Command) *Error {
+	// Enough ids for all: those of commands that bring their own are never used.
+	first := db.made.Add(uint64(len(commands))) - uint64(len(commands)) + 1
+	var validUntil uint64
+	var asked bool
 	for i := range commands {
-		if err := commands[i].check(); err != nil {
-			err.Index = i
-			return 0, err
+		c := &commands[i]
+		if !c.wellFormed() {
+			if err := c.check(); err != nil {
+				err.Index = i
+				return err
+			}
 		}
-		if commands[i].Operation.IsZero() {
-			made++
+		op := c.Operation
+		if op.IsZero() {
+			if !asked {
+				validUntil, asked = db.validUntilSlot(), true
+			}
+			op = Operation{ID: db.operationID(first + uint64(i)), ValidUntilSlot: validUntil}
 		}
+		x.request = appendCommand(x.request, uint64(i), db.slot, c, op, db.ttlSlots(c))
 	}
-	return made, nil
+	return nil
 }
 
 // refusedIndex is which command a refusal is about: the first detail word, where there is one.
@@ -244,30 +244,30 @@ func refusedIndex(err *Error, count int) int {
 	return -1
 }
 
-// settle reads a batch's responses into the outcomes, and gives the error to tell of, if any.
-func settle(outcomes []Outcome, commands []Command, bytes []byte) *Error {
+// settle reads a batch's responses into the outcomes, whose operations stand in the requests, and
+// gives the error to tell of, if any.
+func settle(outcomes []Outcome, requests, bytes []byte) *Error {
 	var first, indefinite *Error
 	for i := range outcomes {
-		var failed *Error
-		name := commands[i].Kind.String()
-		r, rest, err := nextResponse(name, bytes, uint8(commands[i].Kind))
-		switch {
-		case err != nil:
-			// What follows cannot be read either, and gets the same answer.
-			failed = err
-		case r.tag != uint64(i):
-			failed, rest = errResponse(name, "another tag than the request's"), nil
-		case r.failure.status != StatusOK:
-			failed = responseError(name, r.failure)
-		default:
-			r.outcome(&outcomes[i])
+		o, kind := &outcomes[i], requests[5]
+		*o = Outcome{FailedIndex: -1}
+		o.Operation = Operation{ID: idAt(requests[24:]), ValidUntilSlot: little.Uint64(requests[40:])}
+		requests = requests[little.Uint32(requests):]
+		// The common case at a glance: the response that the request asks for, and no failure.
+		if len(bytes) >= outcomeBytes &&
+			little.Uint64(bytes) == header(kind|responseBit, outcomeBytes) &&
+			little.Uint64(bytes[8:]) == uint64(i) && little.Uint32(bytes[16:]) == 0 {
+			outcomeAt(bytes, o)
+			bytes = bytes[outcomeBytes:]
+			continue
 		}
+		failed, rest := settleSlowly(o, kind, uint64(i), bytes)
 		bytes = rest
 		if failed == nil {
 			continue
 		}
 		failed.Index = i
-		outcomes[i].Failure = failed
+		o.Failure = failed
 		if first == nil {
 			first = failed
 		}
@@ -279,4 +279,21 @@ func settle(outcomes []Outcome, commands []Command, bytes []byte) *Error {
 		return indefinite
 	}
 	return first
+}
+
+// settleSlowly reads a response of any form. What follows one that is none cannot be read either,
+// and gets the same answer.
+func settleSlowly(o *Outcome, kind uint8, tag uint64, bytes []byte) (failed *Error, rest []byte) {
+	name := Kind(kind).String()
+	r, rest, err := nextResponse(name, bytes, kind)
+	switch {
+	case err != nil:
+		return err, nil
+	case r.tag != tag:
+		return errResponse(name, "another tag than the request's"), nil
+	case r.failure.status != StatusOK:
+		return responseError(name, r.failure), rest
+	}
+	outcomeAt(r.message, o)
+	return nil, rest
 }

@@ -156,6 +156,35 @@ func TestOperationsThatAreMadeAreDifferentAndValidForTheWindow(t *testing.T) {
 	done(t)(whole.At(100).Create(background, none, bob))
 }
 
+func TestQuickCheckPassesExactlyWhatTheWholeCheckPasses(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	passed := 0
+	for range 200_000 {
+		c := Command{Kind: Kind(random.IntN(10))}
+		for i, field := range []func(){
+			func() { c.Resource = seat }, func() { c.Reservation = bob }, func() { c.Holder = alice },
+			func() { c.TTL = time.Duration(random.IntN(3) - 1) }, func() { c.TTLSlots = 7 },
+			func() { c.Resources = countedIDs(random.IntN(3)) },
+		} {
+			if random.IntN(3+i/5*20) == 0 {
+				field()
+			}
+		}
+		whole := c.check() == nil
+		if c.wellFormed() != (whole && len(c.Resources) == 0) {
+			t.Fatalf("%+v: %v by the quick check, %v", c, c.wellFormed(), c.check())
+		}
+		if whole {
+			passed++
+		}
+	}
+	if passed < 1000 {
+		t.Errorf("only %d commands were right", passed)
+	}
+}
+
 func TestBundleIsReservedWholeOrNotAtAll(t *testing.T) {
 	db := openTest(t, hostOptions()).At(100)
 	var seats []ID

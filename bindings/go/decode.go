@@ -113,10 +113,9 @@ func idAt(bytes []byte) (id ID) {
 	return id
 }
 
-// outcome fills what a successful response says. The operation is the caller's to fill; a Failure
-// that was there stays.
-func (r *response) outcome(o *Outcome) {
-	m := r.message[:outcomeBytes]
+// outcomeAt fills what a successful response says; operation and failure are the caller's to fill.
+func outcomeAt(message []byte, o *Outcome) {
+	m := message[:outcomeBytes]
 	o.LSN = little.Uint64(m[24:])
 	o.Reservation = idAt(m[32:])
 	o.DeadlineSlot = little.Uint64(m[48:])

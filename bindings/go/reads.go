@@ -81,7 +81,7 @@ func (db *DB) GetOperation(
 		outcome.Failure = err
 		return outcome, err
 	}
-	r.outcome(&outcome)
+	outcomeAt(r.message, &outcome)
 	return outcome, nil
 }
 

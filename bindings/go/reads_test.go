@@ -229,14 +229,31 @@ func decodeAll(message []byte) {
 			r.checkpoint()
 		default:
 			var o Outcome
-			r.outcome(&o)
+			outcomeAt(r.message, &o)
 			_ = o.Err()
 		}
 	}
-	commands := []Command{{Kind: KindCreate}, {Kind: KindConfirm}, {Kind: KindCreate}}
-	if err := settle(make([]Outcome, len(commands)), commands, message); err != nil {
+	asked := requests(Command{Kind: KindCreate}, Command{Kind: KindConfirm},
+		Command{Kind: KindCreate})
+	if err := settle(make([]Outcome, 3), asked, message); err != nil {
 		_ = err.Error()
 	}
+}
+
+// requests are commands as DoInto sends them.
+func requests(commands ...Command) (bytes []byte) {
+	for i := range commands {
+		bytes = appendCommand(bytes, uint64(i), 0, &commands[i], Operation{ID: seat}, 0)
+	}
+	return bytes
+}
+
+func creates(count int) []byte {
+	commands := make([]Command, count)
+	for i := range commands {
+		commands[i].Kind = KindCreate
+	}
+	return requests(commands...)
 }
 
 func decodePage(r *response, rowBytes int, decode func([]byte)) {
@@ -257,9 +274,8 @@ func FuzzResponse(f *testing.F) {
 }
 
 func TestAnswerThatIsNoneIsIndefinite(t *testing.T) {
-	commands := []Command{{Kind: KindCreate}, {Kind: KindCreate}}
 	outcomes := make([]Outcome, 2)
-	err := settle(outcomes, commands, []byte("garbage, but of some length, at least"))
+	err := settle(outcomes, creates(2), []byte("garbage, but of some length, at least"))
 	if err == nil {
 		t.Fatal("garbage was taken for outcomes")
 	}
@@ -272,7 +288,6 @@ func TestAnswerThatIsNoneIsIndefinite(t *testing.T) {
 }
 
 func TestAnswerOfAnotherCommandIsNotTaken(t *testing.T) {
-	commands := []Command{{Kind: KindCreate}, {Kind: KindCreate}}
 	for _, tags := range [][2]uint64{{0, 1}, {1, 0}, {0, 0}} {
 		w := responseWriter{}
 		for i, tag := range tags {
@@ -282,7 +297,7 @@ func TestAnswerOfAnotherCommandIsNotTaken(t *testing.T) {
 			w.out = w.padded(outcomeBytes * (i + 1))
 		}
 		outcomes := make([]Outcome, 2)
-		err := settle(outcomes, commands, w.out)
+		err := settle(outcomes, creates(2), w.out)
 		if right := tags == [2]uint64{0, 1}; right != (err == nil) || right != outcomes[1].OK() {
 			t.Errorf("tags %v are answered %v, %+v", tags, err, outcomes)
 		}
@@ -290,7 +305,6 @@ func TestAnswerOfAnotherCommandIsNotTaken(t *testing.T) {
 }
 
 func TestIndefiniteFailureIsToldBeforeAnyOther(t *testing.T) {
-	commands := []Command{{Kind: KindCreate}, {Kind: KindCreate}, {Kind: KindCreate}}
 	w := responseWriter{}
 	for i, status := range []Status{ErrOverloaded, ErrStorageFailure, ErrHalted} {
 		w.u32(outcomeBytes)
@@ -300,7 +314,7 @@ func TestIndefiniteFailureIsToldBeforeAnyOther(t *testing.T) {
 		w.out = w.padded(outcomeBytes * (i + 1))
 	}
 	outcomes := make([]Outcome, 3)
-	err := settle(outcomes, commands, w.out)
+	err := settle(outcomes, creates(3), w.out)
 	if err == nil || err.Status != ErrStorageFailure || err.Index != 1 {
 		t.Errorf("the batch is answered %v", err)
 	}

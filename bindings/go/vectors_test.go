@@ -169,7 +169,9 @@ func encodeVector(v vector) (encoded []byte, bound int) {
 	f, before := v.Fields, []byte{1, 2, 3}
 	tag := f.number("tag")
 	bound = bodyBytesMin(v.Kind)
-	dst := bytes.Clone(before)
+	// A buffer that was used before: what is not written shows.
+	dst := bytes.Repeat([]byte{0xff}, 1<<17)
+	dst = append(dst[:0], before...)
 	switch v.Kind {
 	case kindTick:
 		dst = appendTick(dst, tag, f.number("slot"), uint32(f.number("limit")))
@@ -292,7 +294,7 @@ func encodeResponse(t *testing.T, v vector, r *response) []byte {
 		w.bool32(c.Written)
 	default:
 		var o Outcome
-		r.outcome(&o)
+		outcomeAt(r.message, &o)
 		w.u64(o.LSN)
 		w.ids(o.Reservation)
 		w.u64(o.DeadlineSlot)
@@ -321,7 +323,7 @@ func checkResponseFields(t *testing.T, v vector, r *response) {
 	switch kind := v.Kind &^ responseBit; {
 	case kind <= uint8(KindReclaim) || kind == kindGetOperation:
 		var o Outcome
-		r.outcome(&o)
+		outcomeAt(r.message, &o)
 		equal("lsn", o.LSN)
 		equal("deadline_slot", o.DeadlineSlot)
 		equal("code", uint64(o.Code))
