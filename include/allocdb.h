@@ -1418,6 +1418,8 @@ void allocdb_options_init(struct allocdb_options *options,
  * A pure function of the options; nothing is opened. For a database that is there, pass its own
  * capacities (allocdb_configuration shows them); for one that is to grow, the greater ones: the
  * old tables are freed before the new ones are made, so the growth itself needs no more than that.
+ * With ALLOCDB_OPEN_READ_ONLY tables count twice, since a refresh may build the state again beside
+ * the one that is read.
  *
  * @param options Input; NULL: all defaults.
  * @param bytes   Output; not NULL. 0 on failure.
@@ -1433,7 +1435,8 @@ allocdb_status allocdb_memory_bound(const struct allocdb_options *options,
 
 /**
  * Opens the database in a directory, creating it if nothing is there (see the flags), recovers it,
- * and hands out a handle. All memory is allocated here. One process at a time has a database open.
+ * and hands out a handle. All memory is allocated here. One process at a time has a database open
+ * for writing; any number may read it, see ALLOCDB_OPEN_READ_ONLY.
  *
  * Recovery replays the log and fails closed: files that are damaged are reported and left as they
  * are. How long it takes is in the recovery report.

@@ -2,9 +2,9 @@
  * reader_test.c - handles that only read: every refusal, refreshing beside a writer in this process
  * and in others, a writer that is killed and comes back, and the figures as text.
  *
- * The writer of the last test checkpoints all the time and is killed in the middle of it. Its commit
- * number n creates the resource n and nothing else, so the state at LSN n is known: the resources 1
- * to n are there, and n + 1 is not.
+ * The writer of the last test checkpoints all the time and is killed in the middle of it. Its
+ * commit number n creates the resource n and nothing else, so the state at LSN n is known: the
+ * resources 1 to n are there, and n + 1 is not.
  */
 #define _GNU_SOURCE
 #include "check.h"

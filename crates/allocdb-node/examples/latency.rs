@@ -4,7 +4,8 @@
 //! that both see the same disk at the same time; the medians are compared. Then a few threads
 //! submit batches of 1,000 commands for some seconds. At last, without syncs, commands of a
 //! database that keeps its page for observers take turns with those of one that could not have it:
-//! the difference is what the page costs a commit. A directory may be given; the default is the
+//! the difference is what the page costs a commit. And a reader refreshes, beside a writer that has
+//! nothing new and one that has a commit each time. A directory may be given; the default is the
 //! current one, since a temporary directory in memory would measure nothing.
 //!
 //! `cargo run --release -p allocdb-node --example latency [DIRECTORY]`
@@ -61,7 +62,8 @@ fn main() -> Result<(), Failure> {
     singles(&engine, &mut next, &raw_file(directory.path())?)?;
     batches(&engine, next)?;
     engine.close()?;
-    page(directory.path(), &options)
+    page(directory.path(), &options)?;
+    refreshes(directory.path(), &options)
 }
 
 fn open(path: &Path, options: &Options) -> Result<Engine<FileStorage>, Failure> {
@@ -150,6 +152,37 @@ fn page(directory: &Path, options: &Options) -> Result<(), Failure> {
     );
     with.close()?;
     without.close()?;
+    Ok(())
+}
+
+/// What a reader's refresh takes.
+fn refreshes(directory: &Path, options: &Options) -> Result<(), Failure> {
+    let writer = open(&directory.join("read"), options)?;
+    let mut next = 0;
+    create_seats(&writer, &mut next)?;
+    let reading = Options {
+        read_only: true,
+        ..Options::default()
+    };
+    let reader = open(&directory.join("read"), &reading)?;
+    let (mut idle_ns, mut busy_ns) = (Vec::new(), Vec::new());
+    for _ in 0..SINGLES {
+        reserve(&writer, &mut next)?;
+        for times in [&mut busy_ns, &mut idle_ns] {
+            let begun = Instant::now();
+            reader.refresh()?;
+            times.push(begun.elapsed().as_nanos());
+        }
+    }
+    println!(
+        "a refresh with nothing new       median {:>9} ns",
+        median(&mut idle_ns)
+    );
+    println!(
+        "a refresh with one commit        median {:>9} ns",
+        median(&mut busy_ns)
+    );
+    writer.close()?;
     Ok(())
 }
 

@@ -277,8 +277,8 @@ impl<S: Storage> Engine<S> {
         backup.finish()
     }
 
-    /// Copies the state of a handle that only reads. It is the refresh that has to wait: reads would
-    /// queue up behind one that waits for the state's lock.
+    /// Copies the state of a handle that only reads. It is the refresh that has to wait: reads
+    /// would queue up behind one that waits for the state's lock.
     fn take_still<T: Storage>(
         &self,
         reading: &Reading<S>,
@@ -335,7 +335,8 @@ impl<S: Storage> Engine<S> {
         };
         let panicked = |_| halted(HaltReason::Panic);
         let mut reader = reading.reader.lock().map_err(panicked)?;
-        let refreshed = reader.refresh(&reading.storage, &self.shared.state);
+        let halt = |reason| self.shared.queue.halt(reason);
+        let refreshed = reader.refresh(&reading.storage, &self.shared.state, &halt);
         self.shared.figures().follow(&reader, Lsn(0));
         match refreshed {
             Ok(refreshed) if refreshed.is_rebuilt => {

@@ -1,5 +1,6 @@
-//! R87, for a handle that only reads: a refresh that goes on from where it is allocates nothing, not
-//! even across a checkpoint; nor do its reads, its figures, and a commit that writes figures down.
+//! R87, for a handle that only reads: a refresh that goes on from where it is allocates nothing,
+//! not even across a checkpoint; nor do its reads, its figures, and a commit that writes figures
+//! down.
 //!
 //! One test in a file of its own, since the counting allocator is the whole program's.
 

@@ -113,13 +113,15 @@ impl Reader {
         self.walk.offset
     }
 
-    /// R98, R99: moves `state`, which is this reader's, to what is durable by now.
+    /// R98, R99: moves `state`, which is this reader's, to what is durable by now. `halt` is called
+    /// while nobody can read it, where there is nothing left to read.
     pub(crate) fn refresh<S: Storage>(
         &mut self,
         storage: &S,
         state: &RwLock<State>,
+        halt: &dyn Fn(HaltReason),
     ) -> Result<Refreshed, RefreshError> {
-        let is_rebuilt = !self.catch_up(storage, state)?;
+        let is_rebuilt = !self.catch_up(storage, state, halt)?;
         if is_rebuilt {
             self.start_over(storage, state)?;
         }
@@ -135,6 +137,7 @@ impl Reader {
         &mut self,
         storage: &S,
         state: &RwLock<State>,
+        halt: &dyn Fn(HaltReason),
     ) -> Result<bool, RefreshError> {
         let page = Sighting::read(storage);
         let file = storage.open(FileName::Wal, FileMode::Read)?;
@@ -163,20 +166,23 @@ impl Reader {
             Err(ScanError::Corrupt(_)) => return Ok(false),
             Err(error) => return Err(open_error(error).into()),
         }
-        let mut is_lost = false;
+        let mut lost = None;
         let advanced = follow.advance(&mut walk, |frame| {
             if frame.header.kind != FrameKind::Commands {
                 return Ok(());
             }
-            apply_shared(storage, state, frame, &mut is_lost)
+            apply_shared(storage, state, frame, |reason| {
+                lost = Some(reason);
+                halt(reason);
+            })
         });
         self.header = header;
         self.walk = walk;
-        match advanced {
-            Ok(()) => Ok(true),
-            Err(_) if is_lost => Err(self.lost()),
-            Err(error) => Err(open_error(error).into()),
+        if let Some(reason) = lost {
+            return Err(RefreshError::Halted { reason });
         }
+        advanced.map_err(open_error)?;
+        Ok(true)
     }
 
     /// Builds the state again beside the one in use, and puts it in its place.
@@ -213,19 +219,6 @@ impl Reader {
         let reason = "the log is of another database than the one that was opened";
         Err(corrupt_log(0, self.walk.last_lsn, reason))
     }
-
-    /// Neither the state after the frame nor the one before it can be had: there is nothing left to
-    /// read from.
-    fn lost(&self) -> RefreshError {
-        RefreshError::Halted {
-            reason: HaltReason::Storage(IoError {
-                operation: "replay",
-                file: FileName::Wal,
-                offset: self.walk.offset,
-                os_errno: libc::EBADMSG,
-            }),
-        }
-    }
 }
 
 const PANICKED: RefreshError = RefreshError::Halted {
@@ -234,12 +227,13 @@ const PANICKED: RefreshError = RefreshError::Halted {
 
 /// Applies a frame to the state that others read. A frame that checks and whose commands cannot
 /// have been accepted is damage that shows only when half of it is applied; the state before is
-/// then built again, before anybody sees the half. `is_lost` where that cannot be done.
+/// then built again, before anybody sees the half. Where that cannot be done either, `halt` is told
+/// so.
 fn apply_shared<S: Storage>(
     storage: &S,
     state: &RwLock<State>,
     frame: &Frame<'_>,
-    is_lost: &mut bool,
+    halt: impl FnOnce(HaltReason),
 ) -> Result<(), CorruptReason> {
     let mut state = state.write().expect("it was sound when this began");
     let before = state.last_lsn();
@@ -255,7 +249,12 @@ fn apply_shared<S: Storage>(
         });
         match rebuilt {
             Ok(built) if built.state.last_lsn() == before => *state = built.state,
-            _ => *is_lost = true,
+            _ => halt(HaltReason::Storage(IoError {
+                operation: "replay",
+                file: FileName::Wal,
+                offset: frame.offset,
+                os_errno: libc::EBADMSG,
+            })),
         }
     }
     applied

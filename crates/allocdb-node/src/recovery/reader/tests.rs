@@ -34,7 +34,8 @@ impl Handle {
     }
 
     fn refresh<S: Storage>(&mut self, storage: &S) -> Result<Refreshed, RefreshError> {
-        self.reader.refresh(storage, &self.state)
+        let halt = |reason| panic!("halted: {reason}");
+        self.reader.refresh(storage, &self.state, &halt)
     }
 
     fn mark(&self) -> (Lsn, Digest) {

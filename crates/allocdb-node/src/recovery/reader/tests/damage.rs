@@ -144,6 +144,67 @@ fn a_frame_that_no_owner_can_have_accepted_is_damage_and_nobody_sees_half_of_it(
 }
 
 #[test]
+fn a_reader_with_nothing_left_to_read_halts_before_anybody_sees_half_a_frame() {
+    let disk = Disk::new();
+    let mut database = Database::open(&disk, &options()).expect("a sound disk");
+    for _ in 0..2 {
+        database.commit(3).expect("a sound disk");
+        database.checkpoint().expect("a sound disk");
+    }
+    show(&disk, Lsn(6));
+    let mut handle = Handle::open(&&disk).expect("sound");
+    database.commit_repeated().expect("a sound disk");
+    show(&disk, Lsn(8));
+    // The log begins after LSN 3, and nothing is left to continue.
+    disk.take(FileName::Snapshot(Lsn(3)));
+    disk.take(FileName::Snapshot(Lsn(6)));
+    let met = std::cell::Cell::new(None);
+    let halt = |reason| {
+        assert!(handle.state.try_read().is_err(), "nobody can read it now");
+        met.set(Some(reason));
+    };
+    let refreshed = handle.reader.refresh(&&disk, &handle.state, &halt);
+    let Err(error @ RefreshError::Halted { reason }) = refreshed else {
+        panic!("{refreshed:?}");
+    };
+    assert_eq!(met.get(), Some(reason));
+    assert_eq!((error.status(), error.os_errno()), (301, libc::EBADMSG));
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_the_state_stays() {
+    let (disk, lsn) = disk_with_history();
+    let digests = digests(lsn.0 + 20);
+    let mut handle = Handle::open(&&disk).expect("sound");
+    let mut database = Database::open(&disk, &options()).expect("recovered");
+    show(&disk, database.commit(3).expect("a sound disk"));
+    let before = handle.mark();
+    disk.bound_descriptors(Some(0));
+    let error = handle.refresh(&&disk).expect_err("no descriptors");
+    assert_eq!((error.status(), error.os_errno()), (200, libc::EMFILE));
+    let opened = Handle::open(&&disk)
+        .map(|_| ())
+        .expect_err("no descriptors");
+    assert_eq!((opened.status(), opened.os_errno()), (200, libc::EMFILE));
+    disk.bound_descriptors(None);
+    let log = disk.read(FileName::Wal).expect("there");
+    disk.take(FileName::Wal);
+    let error = handle.refresh(&&disk).expect_err("no log");
+    assert_eq!((error.status(), error.os_errno()), (200, libc::ENOENT));
+    // A log of a later version.
+    let mut later = log.clone();
+    later[8] += 1;
+    let crc = crc32c::crc32c(&later[..4092]);
+    later[4092..4096].copy_from_slice(&crc.to_le_bytes());
+    disk.put(FileName::Wal, later);
+    let error = handle.refresh(&&disk).expect_err("a later version");
+    assert_eq!(error.status(), 206);
+    disk.put(FileName::Wal, log);
+    assert_eq!(handle.mark(), before);
+    reaches(&mut handle, &disk, Lsn(lsn.0 + 3), &digests);
+}
+
+#[test]
 fn another_database_or_an_older_copy_in_the_directory_is_an_error() {
     let (disk, lsn) = disk_with_history();
     let older = disk.clone();
