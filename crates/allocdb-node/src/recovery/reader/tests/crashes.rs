@@ -6,8 +6,11 @@
 use super::*;
 use crate::storage::faulty::Fault;
 
+/// What the writer's page calls durable.
+type Page = fn(&Database<&Disk>) -> Lsn;
+
 /// What the looking-on saw: the newest LSN that a reader showed.
-fn work(disk: &Disk, options: &Options, digests: &[Digest]) -> Lsn {
+fn work(disk: &Disk, options: &Options, digests: &[Digest], page: Page) -> Lsn {
     let mut shown = Lsn(0);
     let mut handle: Option<Handle> = None;
     let mut look = |disk: &Disk, lsn: Option<Lsn>| {
@@ -42,12 +45,12 @@ fn work(disk: &Disk, options: &Options, digests: &[Digest]) -> Lsn {
                 }
                 // Before the page says so, and after.
                 look(disk, None);
-                look(disk, Some(database.wal.durable_lsn()));
+                look(disk, Some(page(&database)));
             }
             if checkpoint < checkpoints && database.checkpoint().is_err() {
                 return shown;
             }
-            look(disk, Some(database.wal.durable_lsn()));
+            look(disk, Some(page(&database)));
         }
         if checkpoints != 0 && database.wal.seal().is_err() {
             return shown;
@@ -99,17 +102,17 @@ fn check(disk: &Disk, options: &Options, shown: Lsn, digests: &[Digest]) {
     assert_eq!(handle.mark(), database.mark());
 }
 
-fn every_power_cut(options: &Options) {
+fn every_power_cut(options: &Options, page: Page) {
     let digests = digests(120);
     let disk = Disk::new();
-    let last = work(&disk, options, &digests);
+    let last = work(&disk, options, &digests, page);
     assert!(last > Lsn(60), "the whole workload was seen: {last:?}");
     let operations = disk.operations();
     let mut images_checked = 0;
     for skipped in 0..operations {
         let disk = Disk::new();
         disk.plan(skipped, Fault::Crash);
-        let shown = work(&disk, options, &digests);
+        let shown = work(&disk, options, &digests, page);
         assert!(disk.has_crashed());
         for image in images(&disk) {
             check(&image, options, shown, &digests);
@@ -121,15 +124,30 @@ fn every_power_cut(options: &Options) {
 
 #[test]
 fn what_a_reader_has_shown_survives_every_power_cut() {
-    every_power_cut(&options());
+    every_power_cut(&options(), |database| database.wal.durable_lsn());
 }
 
 #[test]
 fn what_a_reader_has_shown_survives_every_power_cut_without_syncs() {
-    every_power_cut(&Options {
+    let options = Options {
         sync: SyncMode::Os,
         ..options()
+    };
+    every_power_cut(&options, |database| database.wal.durable_lsn());
+}
+
+#[test]
+fn the_harness_catches_a_page_that_calls_durable_what_is_only_applied() {
+    let options = Options {
+        sync: SyncMode::Os,
+        ..options()
+    };
+    let caught = std::panic::catch_unwind(|| {
+        every_power_cut(&options, |database| database.mark().0);
     });
+    let told = caught.expect_err("a power cut takes back what was shown");
+    let told = told.downcast_ref::<String>().expect("a message");
+    assert!(told.contains("after the power cut there is"), "{told}");
 }
 
 #[test]
