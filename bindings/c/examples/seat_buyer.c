@@ -290,7 +290,7 @@ static bool think(struct buyer *buyer)
             return true;
         break;
     case PLAN_BUY:
-        if (!ponder(buyer, 50 + random_below(page, 600)))
+        if (!ponder(buyer, 50 + random_below(page, 400)))
             return true;
         break;
     }

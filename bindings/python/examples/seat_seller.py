@@ -291,7 +291,7 @@ class Buyer(threading.Thread):
         elif page.plan == Plan.CANCEL:
             seconds = 0.1 + page.below(400) / 1000
         else:
-            seconds = 0.05 + page.below(600) / 1000
+            seconds = 0.05 + page.below(400) / 1000
         if not self.shop.taken_over.wait(seconds):
             self.begin(Step.RELEASE if page.plan == Plan.CANCEL else Step.CONFIRM)
 

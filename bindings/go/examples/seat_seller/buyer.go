@@ -168,7 +168,7 @@ func (b *buyer) think() {
 	between := func(from, to time.Duration) time.Duration {
 		return from + time.Duration(b.below(int((to-from)/time.Millisecond)))*time.Millisecond
 	}
-	next, pause := stepConfirm, between(50*time.Millisecond, 650*time.Millisecond)
+	next, pause := stepConfirm, between(50*time.Millisecond, 450*time.Millisecond)
 	switch b.plan {
 	case planWalkAway: // says nothing to anybody: the hold runs out
 		b.shop.count(walkedAway, 1)
