@@ -86,6 +86,12 @@ impl Table {
         }
     }
 
+    /// Loads the cell where a search for this hash begins.
+    #[inline]
+    pub(crate) fn touch(&self, hash: u32) -> u64 {
+        self.cells[self.home(hash)]
+    }
+
     /// Whether the table is so small that no key can ever lie beyond the bound: half of its cells
     /// stay empty, and every cell is within reach.
     pub(crate) const fn is_within_reach(&self) -> bool {

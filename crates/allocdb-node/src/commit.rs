@@ -343,6 +343,8 @@ impl<S: Storage> Committer<S> {
         }
         let (mut retries, mut rejections) = (0, 0);
         self.acceptance.begin(&state, slot, expires);
+        let staged = self.staged.iter();
+        state.look_ahead(staged.map(|staged| staged_command(&self.staging, staged)));
         for (tag, staged) in (0..).zip(&self.staged) {
             let command = staged_command(&self.staging, staged);
             let submission = group.submission(staged.submission as usize);
@@ -415,6 +417,7 @@ impl<S: Storage> Committer<S> {
     fn apply(&mut self, shared: &Shared, group: &mut Group<'_>, accepted: Accepted) {
         let payload = &self.frame[FRAME_HEADER_BYTES..][..accepted.payload_len];
         let mut state = shared.state.write().expect("a halted engine has no leader");
+        state.look_ahead_at_past(accepted.meta.request_slot, self.logged.len());
         let mut figures = shared.figures();
         let mut logged = self.logged.iter();
         let mut records = commands(payload, accepted.meta.first_lsn);

@@ -14,6 +14,7 @@
 //! | `operation` | dedupe: retries, conflicts, remembering |
 //! | `retire` | taking memory back |
 //! | `acceptance` | the pure judgement before logging |
+//! | `look_ahead` | loading what a commit will need |
 //! | `query` | reads |
 //! | `invariants` | the whole-state check for tests and recovery |
 //!
@@ -25,6 +26,7 @@ mod confirm;
 mod create;
 mod expire;
 mod invariants;
+mod look_ahead;
 mod operation;
 mod query;
 pub(crate) mod record;
