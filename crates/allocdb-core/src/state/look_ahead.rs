@@ -1,10 +1,10 @@
 //! Looking ahead: touching the memory that a commit will need, before it is needed.
 //!
-//! A command with an operation id of its own misses the cache at least twice: at the cell of its id,
-//! and at the cell and record of the oldest operation, which it takes back. One after the other,
-//! between the steps of a command, each miss is waited for. In a loop that does nothing but load, the
-//! processor has ten of them under way at once. So a commit of many commands first loads what all of
-//! them will look at, and then carries them out.
+//! A command with an operation id of its own misses the cache at least twice: at the cell of its
+//! id, and at the cell and record of the oldest operation, which it takes back. One after the
+//! other, between the steps of a command, each miss is waited for. In a loop that does nothing but
+//! load, the processor has ten of them under way at once. So a commit of many commands first loads
+//! what all of them will look at, and then carries them out.
 //!
 //! Nothing here changes or decides anything: an answer that was touched in vain costs its time
 //! alone. Rejected: prefetch instructions, which are not to be had without `unsafe`; a load whose
