@@ -27,8 +27,6 @@ allocdb_status bench_open(const char *directory, uint32_t sync, uint32_t clock,
     allocdb_options_init(&options, sizeof options);
     options.sync = sync;
     options.clock = clock;
-    options.max_operations = 4000000;
-    options.max_reservations = 300000;
     options.max_ttl_slots = 1000;
     options.operation_window_slots = window;
     options.history_window_slots = window;
