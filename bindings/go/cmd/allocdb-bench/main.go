@@ -77,7 +77,8 @@ func run(parent string, runs int) error {
 // open opens a database with the options that the loops in C have.
 func open(dir string, sync allocdb.Sync, clock allocdb.Clock, window uint64) (*allocdb.DB, error) {
 	return allocdb.Open(dir, allocdb.Options{
-		Sync: sync, Clock: clock, MaxTTLSlots: 1000, OperationWindowSlots: window, HistoryWindowSlots: window,
+		Sync: sync, Clock: clock,
+		MaxTTLSlots: 1000, OperationWindowSlots: window, HistoryWindowSlots: window,
 		CheckpointWALBytes: 1 << 30, WALPreallocBytes: 64 << 20,
 	})
 }
