@@ -15,7 +15,6 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 
 use crate::order::Order;
-use crate::retry_window::plan::FLOOD_SLOTS_MAX;
 
 /// The most resources, holders and commands a round.
 pub const COUNT_MAX: u64 = 1 << 20;
@@ -29,6 +28,8 @@ pub const ROUNDS_MAX: u64 = 1_000_000;
 pub const RUNS_MAX: u64 = 999;
 /// The widest window.
 pub const WINDOW_SLOTS_MAX: u64 = 1 << 30;
+/// The most slots in which retry-window floods the table of operations.
+pub const FLOOD_SLOTS_MAX: u64 = 8;
 /// The steepest skew.
 pub const SKEW_MAX: u64 = 2;
 /// The most memory that can be allowed: 1 TiB.

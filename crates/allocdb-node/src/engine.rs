@@ -129,7 +129,9 @@ impl<S: Storage> Engine<S> {
                 report.last_lsn.0
             ),
         );
-        shared.figures().follow(&reader, report.snapshot_lsn);
+        shared
+            .figures()
+            .follow(reader.log_bytes(), report.snapshot_lsn);
         Ok(Self {
             shared,
             gate: Gate::default(),
@@ -337,7 +339,7 @@ impl<S: Storage> Engine<S> {
         let mut reader = reading.reader.lock().map_err(panicked)?;
         let halt = |reason| self.shared.queue.halt(reason);
         let refreshed = reader.refresh(&reading.storage, &self.shared.state, &halt);
-        self.shared.figures().follow(&reader, Lsn(0));
+        self.shared.figures().follow(reader.log_bytes(), Lsn(0));
         match refreshed {
             Ok(refreshed) if refreshed.is_rebuilt => {
                 let lsn = refreshed.lsn.0;

@@ -9,7 +9,6 @@ use allocdb_core::state::TableUsage;
 use allocdb_core::{Lsn, Slot};
 
 use crate::halt::HaltReason;
-use crate::recovery::reader::Reader;
 use crate::report::RecoveryReport;
 
 /// Buckets of the sync time histogram: bucket i counts times below 2^i µs that no earlier bucket
@@ -156,9 +155,9 @@ impl Counters {
         }
     }
 
-    /// Takes over what a reader has seen of the log; `snapshot_lsn` where it used one.
-    pub(crate) fn follow(&mut self, reader: &Reader, snapshot_lsn: Lsn) {
-        self.log_bytes = reader.log_bytes();
+    /// Takes over what a reader has seen: bytes of the log; `snapshot_lsn` where it used one.
+    pub(crate) fn follow(&mut self, log_bytes: u64, snapshot_lsn: Lsn) {
+        self.log_bytes = log_bytes;
         self.snapshot_lsn = self.snapshot_lsn.max(snapshot_lsn);
     }
 

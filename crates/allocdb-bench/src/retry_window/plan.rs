@@ -16,11 +16,8 @@
 //! The flood asks for one resource of its own, which is confirmed to somebody: so each of its
 //! answers is the same, whichever of them find a place.
 
-use crate::knobs::Knobs;
+use crate::knobs::{FLOOD_SLOTS_MAX, Knobs};
 use crate::random::{Random, Skew};
-
-/// The most slots of a flood.
-pub const FLOOD_SLOTS_MAX: u64 = 8;
 
 /// One operation of a round's first part.
 #[derive(Clone, Copy, Debug)]
