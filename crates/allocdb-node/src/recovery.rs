@@ -68,7 +68,7 @@ pub fn open<S: Storage>(
     settings: &Settings,
 ) -> Result<Recovered<S>, OpenError> {
     let started = Instant::now();
-    Directory::survey(&storage)?.check_before_lock(settings.mode)?;
+    Directory::survey(&storage)?.check_before_lock(options, settings.mode)?;
     let lock = storage.lock()?;
     // Only now does the directory stand still.
     let directory = Directory::survey(&storage)?;
@@ -120,8 +120,9 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Refuses a directory that is none of ours before so much as a lock file is made in it.
-    fn check_before_lock(&self, mode: OpenMode) -> Result<(), OpenError> {
+    /// Refuses a directory that is none of ours, and options that no database can be made with,
+    /// before so much as a lock file is made in it.
+    fn check_before_lock(&self, options: &Options, mode: OpenMode) -> Result<(), OpenError> {
         if self.has_log || !self.snapshots.is_empty() {
             return Ok(());
         }
@@ -131,6 +132,8 @@ impl Directory {
         if mode == OpenMode::Existing && !self.has_lock {
             return Err(not_a_database("the directory is empty"));
         }
+        // What is drawn at creation is never out of its bounds.
+        options.config_for_creation(1, 1)?;
         Ok(())
     }
 

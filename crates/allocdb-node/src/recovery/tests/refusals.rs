@@ -28,6 +28,18 @@ fn a_missing_log_is_corruption_and_not_a_fresh_database() {
 }
 
 #[test]
+fn options_out_of_their_bounds_leave_no_file_behind() {
+    let disk = Disk::new();
+    let wrong = Options {
+        max_expiration_bucket_len: options().max_reservations + 1,
+        ..options()
+    };
+    assert_eq!(refusal(&disk, &wrong).status(), status::E_INVALID);
+    assert!(disk.contents().is_empty(), "not even a lock file");
+    Database::open(&disk, &options()).expect("a fresh directory");
+}
+
+#[test]
 fn a_snapshot_ahead_of_its_log_is_corruption() {
     let disk = Disk::new();
     let mut database = Database::open(&disk, &options()).expect("sound");
