@@ -49,6 +49,8 @@ mod scratch;
 pub mod status;
 pub mod storage;
 mod submission;
+#[cfg(test)]
+mod vectors;
 pub mod wal;
 pub mod wire;
 

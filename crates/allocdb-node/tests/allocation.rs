@@ -1,11 +1,10 @@
 //! R87: after open no call allocates. A counting allocator sees every call of every thread here.
 //!
 //! One test in a file of its own, since the allocator is the whole program's. What a new thread
-//! costs before its first call is the standard library's, and is left out: counting is switched on
-//! by the thread itself.
+//! costs before its first call is the standard library's, and is left out.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -19,52 +18,7 @@ use allocdb_node::batch::{Many, Single};
 use allocdb_node::storage::{DirectoryOptions, FileStorage};
 use allocdb_node::wire::request::{self, Body, Request};
 use allocdb_node::{Clock, CommandResult, Diagnostics, Engine, Level, Options};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
-}
-
-fn count() {
-    if IS_COUNTED.get() {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-// SAFETY: passes everything on to the system's allocator; counting touches no memory of its own.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Allocations of this thread within `calls`.
-fn counted<T>(calls: impl FnOnce() -> T) -> T {
-    IS_COUNTED.set(true);
-    let result = calls();
-    IS_COUNTED.set(false);
-    result
-}
+use counting::counted;
 
 fn operation(id: u128, action: Action<'_>) -> Command<'_> {
     Command {
@@ -186,8 +140,8 @@ fn call_round(engine: &Engine<FileStorage>, slot: u64, base: u128, buffers: &mut
 fn no_call_allocates_in_steady_state_also_from_new_threads() {
     const THREADS: u64 = 8;
     // A counter that cannot count proves nothing.
-    counted(|| drop(std::hint::black_box(Box::new(0u64))));
-    assert_eq!(ALLOCATIONS.swap(0, Ordering::Relaxed), 2);
+    assert_eq!(counted(|| drop(std::hint::black_box(Box::new(0u64)))).1, 2);
+    let allocations = AtomicU64::new(0);
     let directory = tempfile::tempdir().expect("a directory");
     let options = Options {
         clock: Clock::Host,
@@ -212,12 +166,12 @@ fn no_call_allocates_in_steady_state_also_from_new_threads() {
         let barrier = Barrier::new(usize::try_from(THREADS).expect("few"));
         thread::scope(|scope| {
             for number in 0..THREADS {
-                let (engine, barrier) = (&engine, &barrier);
+                let (engine, barrier, allocations) = (&engine, &barrier, &allocations);
                 // New threads in every round: nothing may be cached in a thread's first call.
                 scope.spawn(move || {
                     let mut buffers = [vec![0; 4096], vec![0; 4096]];
                     barrier.wait();
-                    counted(|| {
+                    let ((), calls) = counted(|| {
                         for round in 0..20u64 {
                             let base = u128::from(slot * 1_000_000 + number * 100_000);
                             let base = base + u128::from(round) * 1_000;
@@ -227,6 +181,7 @@ fn no_call_allocates_in_steady_state_also_from_new_threads() {
                             call_round(engine, slot, base + 300, &mut buffers);
                         }
                     });
+                    allocations.fetch_add(calls, Ordering::Relaxed);
                 });
             }
         });
@@ -235,5 +190,5 @@ fn no_call_allocates_in_steady_state_also_from_new_threads() {
     assert!(health.checkpoints > 0, "checkpoints were among the calls");
     assert!(health.expirations > 0, "so was expiry");
     assert!(health.retries > 0 && health.records > 20_000);
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), 0);
+    assert_eq!(allocations.into_inner(), 0);
 }

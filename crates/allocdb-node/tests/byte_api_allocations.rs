@@ -1,9 +1,8 @@
 //! A call over bytes allocates nothing once the database is open: R87.
 //!
-//! The only test of its program, so that the counting allocator counts it alone.
+//! A program of its own, since the counting allocator is the whole program's.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod counting;
 
 use allocdb_core::command::{Action, Command, ResourceIds};
 use allocdb_core::ids::{HolderId, Lsn, OperationId, ResourceId, Slot};
@@ -13,27 +12,7 @@ use allocdb_node::options::{Clock, Options};
 use allocdb_node::storage::{DirectoryOptions, FileStorage};
 use allocdb_node::wire::request::{self, Body, Listing, Request};
 use allocdb_node::wire::response;
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::counted;
 
 /// Writes the call of one round: commands, reads between them, a bundle, a retry, every figure.
 fn write_call(round: u64, out: &mut [u8]) -> usize {
@@ -109,8 +88,7 @@ fn a_call_allocates_nothing() {
     let diagnostics = Diagnostics::new(Level::Warning, 4096, None);
     let engine = Engine::open(storage, &options, diagnostics).expect("a new database");
     let (mut request, mut answer) = ([0; 2048], vec![0; 32 << 10]);
-    let mut before = 0;
-    for round in 1..=300 {
+    let mut one_round = |round| {
         let len = write_call(round, &mut request);
         let needed = engine
             .response_bound(&request[..len])
@@ -120,9 +98,8 @@ fn a_call_allocates_nothing() {
             .expect("room");
         let (first, _) = response::decode(&answer[..answer_len]).expect("a response");
         assert!(matches!(first.body, response::Body::Outcome(_)));
-        if round == 1 {
-            before = ALLOCATIONS.load(Ordering::Relaxed);
-        }
-    }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    };
+    one_round(1);
+    let ((), allocations) = counted(|| (2..=300).for_each(&mut one_round));
+    assert_eq!(allocations, 0);
 }

@@ -6,8 +6,8 @@
 //! they measure. What a state allocates when it is made is counted in bytes, and must be exactly
 //! what the configuration said.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::convert::Infallible;
 
 use allocdb_core::codec::{RECORD_BYTES_MAX, decode_record, encode_record};
@@ -20,57 +20,7 @@ use allocdb_core::{
     Action, Command, Config, HolderId, Lsn, OperationId, ReservationId, ResourceId, ResourceIds,
     ResultCode, Slot, State, Verdict, snapshot,
 };
-
-struct Counting;
-
-thread_local! {
-    /// Calls and bytes asked for by this thread. Constant and without a destructor: reading them
-    /// allocates nothing itself.
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-    static BYTES: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count(bytes: usize) {
-    CALLS.set(CALLS.get() + 1);
-    BYTES.set(BYTES.get() + bytes as u64);
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches two cells of the
-// calling thread.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size);
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `call` answers, and how often it allocated.
-fn counted<T>(call: impl FnOnce() -> T) -> (T, u64) {
-    let before = CALLS.get();
-    let answer = call();
-    (answer, CALLS.get() - before)
-}
+use counting::{bytes_asked_for, counted};
 
 /// The answer of a call that must not allocate.
 fn steady<T>(what: &str, call: impl FnOnce() -> T) -> T {
@@ -298,18 +248,18 @@ fn a_state_takes_the_memory_that_its_configuration_says() {
         let mut config = config(seed);
         config.max_resources = 1 + u32::try_from(seed % 90).expect("small");
         config.max_operations = 1 + u32::try_from(seed * 3).expect("small");
-        let before = BYTES.get();
+        let before = bytes_asked_for();
         let state = State::new(config).expect("a valid configuration");
         assert_eq!(
-            BYTES.get() - before,
+            bytes_asked_for() - before,
             State::memory_bytes(&config),
             "{config:?}"
         );
         drop(state);
-        let before = BYTES.get();
+        let before = bytes_asked_for();
         let acceptance = Acceptance::new(config.max_operations).expect("memory");
         let told = Acceptance::memory_bytes(config.max_operations);
-        assert_eq!(BYTES.get() - before, told, "{config:?}");
+        assert_eq!(bytes_asked_for() - before, told, "{config:?}");
         drop(acceptance);
     }
 }

@@ -4,58 +4,14 @@
 //!
 //! One test in a file of its own, since the counting allocator is the whole program's.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+mod counting;
 
 use allocdb_core::state::Filter;
 use allocdb_core::{Action, Command, Lsn, OperationId, ResourceId, Slot};
 use allocdb_node::batch::Single;
 use allocdb_node::storage::{DirectoryOptions, FileStorage};
 use allocdb_node::{Clock, Diagnostics, Engine, Level, Options};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-static IS_COUNTED: AtomicBool = AtomicBool::new(false);
-
-fn count() {
-    if IS_COUNTED.load(Ordering::Relaxed) {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-// SAFETY: passes everything on to the system's allocator; counting touches no memory of its own.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Allocations within `calls`.
-fn counted(calls: impl FnOnce()) -> u64 {
-    ALLOCATIONS.store(0, Ordering::Relaxed);
-    IS_COUNTED.store(true, Ordering::Relaxed);
-    calls();
-    IS_COUNTED.store(false, Ordering::Relaxed);
-    ALLOCATIONS.load(Ordering::Relaxed)
-}
+use counting::counted;
 
 fn open(path: &std::path::Path, options: &Options) -> Engine<FileStorage> {
     let storage = FileStorage::open(path, DirectoryOptions::default()).expect("there");
@@ -80,7 +36,7 @@ fn commit(writer: &Engine<FileStorage>, number: u128) -> Lsn {
 #[test]
 fn a_refresh_that_goes_on_from_where_it_is_allocates_nothing() {
     // A counter that cannot count proves nothing.
-    assert_eq!(counted(|| drop(std::hint::black_box(Box::new(0u64)))), 2);
+    assert_eq!(counted(|| drop(std::hint::black_box(Box::new(0u64)))).1, 2);
     let directory = tempfile::tempdir().expect("a directory");
     let options = Options {
         clock: Clock::Host,
@@ -97,7 +53,7 @@ fn a_refresh_that_goes_on_from_where_it_is_allocates_nothing() {
     };
     let reader = open(directory.path(), &reading);
     let mut text = vec![0; 64 << 10];
-    let allocations = counted(|| {
+    let ((), allocations) = counted(|| {
         for number in 2..=600 {
             let lsn = commit(&writer, number);
             if number % 50 == 0 {
@@ -120,6 +76,6 @@ fn a_refresh_that_goes_on_from_where_it_is_allocates_nothing() {
         commit(&writer, number);
         writer.checkpoint().expect("taken");
     }
-    let allocations = counted(|| assert_eq!(reader.refresh(), Ok(Lsn(610))));
+    let ((), allocations) = counted(|| assert_eq!(reader.refresh(), Ok(Lsn(610))));
     assert!(allocations > 0, "it has slept through checkpoints");
 }

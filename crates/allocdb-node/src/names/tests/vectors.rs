@@ -7,11 +7,11 @@
 //! C test, needs no more than lines; bytes that are no UTF-8 have no JSON string.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::Value as Json;
 
 use super::super::*;
+use crate::vectors;
 
 fn text(value: &str) -> Json {
     Json::String(value.to_string())
@@ -282,21 +282,9 @@ fn document() -> String {
     format!("{document:#}\n")
 }
 
-fn vectors_path() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/names.json"))
-}
-
 #[test]
 fn golden_vectors_are_what_names_make() {
-    let made = document();
-    if std::env::var_os("ALLOCDB_UPDATE").is_some() {
-        std::fs::write(vectors_path(), &made).expect("the vectors can be written");
-    }
-    let kept = std::fs::read_to_string(vectors_path()).expect("the vectors are there");
-    for (index, (made, kept)) in made.lines().zip(kept.lines()).enumerate() {
-        assert_eq!(made, kept, "line {} of the vectors", index + 1);
-    }
-    assert!(made == kept, "the vectors' number of lines");
+    vectors::check("names.json", &document());
 }
 
 #[test]
