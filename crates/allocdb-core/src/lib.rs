@@ -14,10 +14,12 @@
 //! | [`state`] | tables, expiration wheel, retirement, `apply`, acceptance, queries |
 //! | [`log`] | file header, frames, the scan that tells torn from corrupt |
 //! | [`snapshot`] | the state as bytes and back |
+//! | [`canary`] | bugs that tests plant; not in any build but theirs |
 
 #![forbid(unsafe_code)]
 
 pub mod bytes;
+pub mod canary;
 pub mod codec;
 pub mod command;
 pub mod config;

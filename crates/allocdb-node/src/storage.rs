@@ -15,8 +15,8 @@
 //! - A name that was created, renamed or removed survives a crash only after `sync_directory`.
 //! - A read or write is whole or an error; an error may leave any part of a write behind.
 
-#[cfg(test)]
-pub(crate) mod faulty;
+#[cfg(any(test, feature = "torture"))]
+pub mod faulty;
 mod file;
 mod lock;
 

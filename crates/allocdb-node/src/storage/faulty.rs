@@ -22,7 +22,7 @@ const SECTOR: usize = 512;
 
 /// What goes wrong at the operation that [`Disk::plan`] names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The power goes: a write has reached the page cache, anything else has not begun; nothing
     /// works from then on.
     Crash,
@@ -34,7 +34,7 @@ pub(crate) enum Fault {
 
 /// The disk.
 #[derive(Debug, Default)]
-pub(crate) struct Disk {
+pub struct Disk {
     inner: Mutex<Inner>,
 }
 
@@ -57,7 +57,8 @@ struct Inner {
     descriptors: usize,
 }
 
-type FileText = Vec<u8>;
+/// A name in the directory, as bytes.
+pub type FileText = Vec<u8>;
 
 #[derive(Clone, Debug)]
 enum Change {
@@ -76,7 +77,7 @@ struct Content {
 
 /// Which unsynced sectors and names a crash keeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Keep {
+pub enum Keep {
     /// Nothing that was not synced.
     Nothing,
     /// All that was written.
@@ -91,7 +92,7 @@ pub(crate) enum Keep {
 
 /// An open file.
 #[derive(Debug)]
-pub(crate) struct DiskFile<'a> {
+pub struct DiskFile<'a> {
     disk: &'a Disk,
     name: FileName,
     index: usize,
@@ -109,7 +110,9 @@ impl Drop for DiskFile<'_> {
 }
 
 impl Disk {
-    pub(crate) fn new() -> Self {
+    /// An empty disk that does not fail.
+    #[must_use]
+    pub fn new() -> Self {
         Self::default()
     }
 
@@ -118,42 +121,44 @@ impl Disk {
     }
 
     /// Lets the operation that comes after `skipped` others go wrong.
-    pub(crate) fn plan(&self, skipped: u64, fault: Fault) {
+    pub fn plan(&self, skipped: u64, fault: Fault) {
         let mut inner = self.inner();
         inner.plan = Some((inner.operations + skipped, fault));
     }
 
     /// Lets the kernel drop its clean pages when a file is next opened for writing: what a failed
     /// sync left in the cache alone is gone from then on.
-    pub(crate) fn evict_at_next_write_open(&self) {
+    pub fn evict_at_next_write_open(&self) {
         self.inner().evicts = true;
     }
 
     /// Nothing goes wrong any more.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.inner().plan = None;
     }
 
     /// Operations so far that change something.
-    pub(crate) fn operations(&self) -> u64 {
+    pub fn operations(&self) -> u64 {
         self.inner().operations
     }
 
-    pub(crate) fn has_crashed(&self) -> bool {
+    /// Whether the planned crash has come.
+    pub fn has_crashed(&self) -> bool {
         self.inner().crashed
     }
 
     /// Bounds the bytes of all files together.
-    pub(crate) fn bound_room(&self, room: Option<usize>) {
+    pub fn bound_room(&self, room: Option<usize>) {
         self.inner().room = room;
     }
 
     /// Bounds the number of open files.
-    pub(crate) fn bound_descriptors(&self, descriptors_max: Option<usize>) {
+    pub fn bound_descriptors(&self, descriptors_max: Option<usize>) {
         self.inner().descriptors_max = descriptors_max;
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    /// Bytes that all files together have.
+    pub fn bytes(&self) -> usize {
         let inner = self.inner();
         inner
             .names
@@ -163,13 +168,14 @@ impl Disk {
     }
 
     /// How many sectors are written and not synced.
-    pub(crate) fn dirty_count(&self) -> usize {
+    pub fn dirty_count(&self) -> usize {
         let inner = self.inner();
         inner.files.iter().map(|file| file.dirty.len()).sum()
     }
 
     /// The disk after the power came back.
-    pub(crate) fn after_crash(&self, keep: Keep) -> Self {
+    #[must_use]
+    pub fn after_crash(&self, keep: Keep) -> Self {
         let inner = self.inner();
         let mut coin = Coin::new(match keep {
             Keep::Some(seed) => seed,
@@ -238,18 +244,19 @@ impl Disk {
     }
 
     /// The bytes of a file, as reads see them.
-    pub(crate) fn read(&self, name: FileName) -> Option<Vec<u8>> {
+    pub fn read(&self, name: FileName) -> Option<Vec<u8>> {
         let inner = self.inner();
         let index = inner.names.get(&text(name))?;
         Some(inner.files[*index].cache.clone())
     }
 
     /// Puts a file on the disk, or changes it, durably: damage, or a restored copy.
-    pub(crate) fn put(&self, name: FileName, bytes: Vec<u8>) {
+    pub fn put(&self, name: FileName, bytes: Vec<u8>) {
         self.put_named(text(name), bytes);
     }
 
-    pub(crate) fn put_named(&self, name: FileText, bytes: Vec<u8>) {
+    /// Puts a file of any name there, durable.
+    pub fn put_named(&self, name: FileText, bytes: Vec<u8>) {
         let mut inner = self.inner();
         let index = inner.files.len();
         inner.files.push(Content {
@@ -262,7 +269,7 @@ impl Disk {
     }
 
     /// Flips bits of a file, durably.
-    pub(crate) fn flip(&self, name: FileName, byte: usize, mask: u8) {
+    pub fn flip(&self, name: FileName, byte: usize, mask: u8) {
         let mut inner = self.inner();
         let index = inner.names[&text(name)];
         let content = &mut inner.files[index];
@@ -270,14 +277,15 @@ impl Disk {
         content.durable[byte] = content.cache[byte];
     }
 
-    pub(crate) fn take(&self, name: FileName) {
+    /// Takes a file away, durably.
+    pub fn take(&self, name: FileName) {
         let mut inner = self.inner();
         inner.names.remove(&text(name));
         inner.durable_names.remove(&text(name));
     }
 
     /// Every file but the lock, as reads see them: what a refused recovery must leave alone.
-    pub(crate) fn contents(&self) -> Vec<(FileText, Vec<u8>)> {
+    pub fn contents(&self) -> Vec<(FileText, Vec<u8>)> {
         let inner = self.inner();
         let names = inner.names.iter().filter(|(name, _)| *name != b"LOCK");
         names

@@ -1,0 +1,69 @@
+//! Bugs that are planted on purpose, so that every test harness can show that it catches one.
+//!
+//! A harness that cannot fail proves nothing. Each [`Canary`] is one wrong line beside the right
+//! one, at the place where the mistake would be made: `if is_planted(Canary::X) { wrong } else {
+//! right }`. Without the feature `canaries` [`is_planted`] is a constant `false` and the wrong line
+//! is not compiled into anything; no library that is shipped has the feature. With it, [`plant`]
+//! turns one canary on, for the calling thread alone and until the guard is dropped, so that tests
+//! beside each other do not meet each other's bugs. Rejected: patches that are applied to a copy
+//! of the tree (they rot, and each wants a build of its own), and wrong copies of whole functions
+//! (a harness would then try the copy).
+
+/// One planted bug.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Canary {
+    /// A duplicate is executed after the dedupe window in spite of its `valid_until_slot`.
+    DuplicateAfterWindow,
+    /// `reserve` does not look whether a resource is taken: two winners.
+    TwoWinners,
+}
+
+/// Whether `canary` is planted in this thread.
+#[cfg(not(feature = "canaries"))]
+#[inline(always)]
+#[must_use]
+pub const fn is_planted(_canary: Canary) -> bool {
+    false
+}
+
+#[cfg(feature = "canaries")]
+pub use switch::{Planted, is_planted, plant};
+
+#[cfg(feature = "canaries")]
+mod switch {
+    use core::cell::Cell;
+
+    use super::Canary;
+
+    std::thread_local! {
+        static PLANTED: Cell<Option<Canary>> = const { Cell::new(None) };
+    }
+
+    /// Keeps a canary planted until it is dropped.
+    #[derive(Debug)]
+    #[must_use = "dropping it takes the bug out again"]
+    pub struct Planted {
+        before: Option<Canary>,
+    }
+
+    /// Whether `canary` is planted in this thread.
+    #[inline]
+    #[must_use]
+    pub fn is_planted(canary: Canary) -> bool {
+        PLANTED.get() == Some(canary)
+    }
+
+    /// Plants `canary` in this thread, instead of what was planted there before.
+    pub fn plant(canary: Canary) -> Planted {
+        Planted {
+            before: PLANTED.replace(Some(canary)),
+        }
+    }
+
+    impl Drop for Planted {
+        fn drop(&mut self) {
+            PLANTED.set(self.before);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The table of all harnesses: what each tries, what it counts, how far it goes.
+//!
+//! A goal for CI is sized in seconds, a long one by what a claim needs. A new harness is a row here;
+//! nothing else has to know it.
+
+use crate::layer::Run;
+
+/// One harness.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer {
+    /// What it is called on command lines.
+    pub name: &'static str,
+    /// What it tries, in a line.
+    pub what: &'static str,
+    /// What it counts.
+    pub unit: &'static str,
+    /// Units in CI; 0 where it does not run there.
+    pub goal_ci: u64,
+    /// Units in the long form.
+    pub goal_long: u64,
+    /// Where it is.
+    pub how: How,
+}
+
+/// Where a harness is.
+#[derive(Clone, Copy, Debug)]
+pub enum How {
+    /// A function of this crate.
+    Here(fn(&mut Run)),
+    /// A program with its first arguments, its path relative to the tree.
+    Program(&'static [&'static str]),
+}
+
+/// All harnesses, the quick ones first.
+pub const LAYERS: &[Layer] = &[];
+
+/// The harness of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Layer> {
+    LAYERS.iter().find(|layer| layer.name == name)
+}

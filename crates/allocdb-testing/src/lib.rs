@@ -1,0 +1,17 @@
+//! What tries to break AllocDB: a plain model, random workloads, a disk that fails, and the
+//! harnesses over them.
+//!
+//! The claim is "never two winners, never early, never lost". Each harness is a [`layer`]: it has a
+//! goal, a seed that repeats it, figures of what it did, and a canary, a bug planted on purpose
+//! ([`allocdb_core::canary`]) that it has to catch. `scripts/torture.sh` runs them all.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`layer`] | what every harness is given and what it tells |
+//! | [`layers`] | the table of all harnesses |
+//! | [`disk`] | the faulty disk; it stands beside the trait that it implements, because the engine's own tests use it |
+
+pub mod layer;
+pub mod layers;
+
+pub use allocdb_node::storage::faulty as disk;
