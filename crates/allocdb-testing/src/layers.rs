@@ -1,7 +1,7 @@
 //! The table of all harnesses: what each tries, what it counts, how far it goes.
 //!
-//! A goal for CI is sized in seconds, a long one by what a claim needs. A new harness is a row here;
-//! nothing else has to know it.
+//! A goal for CI is sized in seconds, a long one by what a claim needs. A new harness is a row
+//! here; nothing else has to know it.
 
 use crate::layer::Run;
 

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`layer`] | what every harness is given and what it tells |
 //! | [`layers`] | the table of all harnesses |
-//! | [`disk`] | the faulty disk; it stands beside the trait that it implements, because the engine's own tests use it |
+//! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |
 
 pub mod layer;
 pub mod layers;
