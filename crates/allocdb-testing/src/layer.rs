@@ -8,6 +8,7 @@
 //! progress 250000          units done so far
 //! figure crashes 1034      a number worth keeping; the last of its name counts
 //! found seed 7: two owners a finding: the run has failed
+//! skipped no strace here   it cannot run on this machine, for this reason
 //! ```
 //!
 //! Anything else is a log line. The exit status is 0 exactly if nothing was found. A harness in
@@ -33,7 +34,6 @@ pub struct Run {
     budget: Budget,
     begun: Instant,
     done: u64,
-    told: u64,
     told_at: Instant,
     is_silent: bool,
     figures: Vec<(&'static str, u64)>,
@@ -52,7 +52,6 @@ impl Run {
             budget,
             begun: now,
             done: 0,
-            told: 0,
             told_at: now,
             is_silent: false,
             figures: Vec::new(),
@@ -114,7 +113,6 @@ impl Run {
     }
 
     fn tell(&mut self) {
-        self.told = self.done;
         self.told_at = Instant::now();
         self.say(format_args!("progress {}", self.done));
     }

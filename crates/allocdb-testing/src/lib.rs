@@ -9,9 +9,12 @@
 //! |---|---|
 //! | [`layer`] | what every harness is given and what it tells |
 //! | [`layers`] | the table of all harnesses |
+//! | [`runner`], [`table`] | running them beside each other, and the table of figures |
 //! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |
 
 pub mod layer;
 pub mod layers;
+pub mod runner;
+pub mod table;
 
 pub use allocdb_node::storage::faulty as disk;
