@@ -10,11 +10,18 @@
 //! | [`layer`] | what every harness is given and what it tells |
 //! | [`layers`] | the table of all harnesses |
 //! | [`runner`], [`table`] | running them beside each other, and the table of figures |
+//! | [`model`] | the rules as plain maps, sharing nothing with the core |
+//! | [`bridge`] | from the model's words to the core's and back |
+//! | [`workload`], [`random`] | commands and slots drawn from a seed |
 //! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |
 
+pub mod bridge;
 pub mod layer;
 pub mod layers;
+pub mod model;
+pub mod random;
 pub mod runner;
 pub mod table;
+pub mod workload;
 
 pub use allocdb_node::storage::faulty as disk;
