@@ -15,6 +15,24 @@
 pub enum Canary {
     /// A duplicate is executed after the dedupe window in spite of its `valid_until_slot`.
     DuplicateAfterWindow,
+    /// A torn rule that refuses a legal power cut under `sync = os`: two unsynced frames, of one
+    /// the first sector on the disk, of the other the second.
+    LegalCutRefused,
+    /// A torn rule that takes a frame's zeroed sector for a torn write, whatever proves it durable.
+    ZeroedSectorTaken,
+    /// A torn rule that takes a damaged header of the last frame for a torn write.
+    DamagedHeaderTaken,
+    /// A chain checksum that covers itself: a constant, which links anything.
+    ChainCoversItself,
+    /// A reopen that trusts the page cache after a failed sync.
+    PageCacheTrusted,
+    /// A missing log that is taken for a fresh database.
+    MissingLogIsFresh,
+    /// A checkpoint that does not sync the log before its snapshot is published.
+    SnapshotAheadOfLog,
+    /// A checkpoint that does not sync the directory behind the new log's name, so that frames are
+    /// acknowledged in a file which may lose it.
+    AcknowledgedBeforeDirectorySync,
     /// `reserve` does not look whether a resource is taken: two winners.
     TwoWinners,
 }

@@ -29,6 +29,7 @@ pub(crate) mod reader;
 
 use std::time::Instant;
 
+use allocdb_core::canary::{Canary, is_planted};
 use allocdb_core::log::{
     CorruptReason, FRAME_BYTES_MAX, Frame, FrameKind, LOG_HEADER_BYTES, LOG_VERSION, LogEnd,
     LogHeader, LogHeaderError, SECTOR_BYTES, ScanError, encode_seal, scan,
@@ -139,6 +140,9 @@ impl Directory {
 
     /// Makes sure that no database was here, before a fresh one is made.
     fn check_fresh(&self, owner: Owner, mode: OpenMode) -> Result<(), OpenError> {
+        if is_planted(Canary::MissingLogIsFresh) {
+            return Ok(());
+        }
         if let Some(&lsn) = self.snapshots.first() {
             return Err(log_is_missing(lsn, "the log is missing beside a snapshot"));
         }
@@ -556,7 +560,7 @@ impl Replay {
                 self.frames_replayed += 1;
                 self.records_replayed += u64::from(frame.header.record_count);
             } else if last_lsn == self.snapshot_lsn {
-                self.take_anchor(frame.end_offset(), frame.header.header_crc);
+                self.take_anchor(frame.end_offset(), frame.header.chain_to_next());
             } else if last_lsn > self.snapshot_lsn {
                 // A snapshot is taken between two frames, never inside of one.
                 self.is_refused = true;
@@ -611,6 +615,9 @@ fn rewrite<S: Storage>(
     end: &LogEnd,
     buffer: &mut [u8],
 ) -> Result<(), OpenError> {
+    if is_planted(Canary::PageCacheTrusted) {
+        return Ok(());
+    }
     let mut source = FileSource { storage, file };
     let mut walk = end.unproven;
     while walk.offset < end.end_offset {
@@ -640,7 +647,10 @@ fn make_durable<S: Storage>(
     end: &mut LogEnd,
     settings: &Settings,
 ) -> Result<u64, OpenError> {
-    let repair = end.repair();
+    let mut repair = end.repair();
+    if is_planted(Canary::PageCacheTrusted) {
+        repair.seal_offset = None;
+    }
     write_zeros(storage, file, repair.zero.start, repair.zero.end)?;
     if let Some(offset) = repair.seal_offset {
         // The seal leaves a sector behind it, like every frame.

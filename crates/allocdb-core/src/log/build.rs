@@ -10,7 +10,7 @@
 //! never written. Rejected: encoding into a list of slices for a gathering write, which saves one
 //! copy and gives up the single place where the bytes can be checked.
 
-use super::frame::{CRC_AT, FLAG_UNSYNCED, MAGIC, MARKER_BYTES, PADDING};
+use super::frame::{CRC_AT, FLAG_UNSYNCED, MAGIC, MARKER_BYTES, PADDING, chain_value};
 use super::{
     FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, LOG_VERSION, LogKey, Marker, SECTOR_BYTES,
     ZERO_SECTOR,
@@ -246,7 +246,7 @@ fn seal_frame(
     }
     EncodedFrame {
         len,
-        chain: header_crc,
+        chain: chain_value(header_crc),
         last_lsn,
     }
 }

@@ -33,6 +33,7 @@
 
 use super::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES, LOG_VERSION, SECTOR_BYTES, offset_of};
 use crate::bytes::Reader;
+use crate::canary::{Canary, is_planted};
 use crate::codec;
 use crate::command::Command;
 use crate::config::Config;
@@ -192,6 +193,12 @@ impl FrameHeader {
         sizes && last_lsn.is_some()
     }
 
+    /// What the next frame chains to.
+    #[must_use]
+    pub fn chain_to_next(&self) -> u32 {
+        chain_value(self.header_crc)
+    }
+
     /// Bytes of the frame: header, payload and padding, in whole sectors.
     #[must_use]
     pub fn frame_len(&self) -> usize {
@@ -203,6 +210,14 @@ impl FrameHeader {
     pub fn last_lsn(&self) -> Lsn {
         Lsn(self.first_lsn.0 + u64::from(self.record_count) - 1)
     }
+}
+
+/// What chains to a header with this checksum.
+pub(super) fn chain_value(header_crc: u32) -> u32 {
+    if is_planted(Canary::ChainCoversItself) {
+        return crc32c::crc32c_append(header_crc, &header_crc.to_le_bytes());
+    }
+    header_crc
 }
 
 /// The snapshot that a marker names.

@@ -35,6 +35,7 @@ use super::{
     CorruptReason, Corruption, FRAME_HEADER_BYTES, Frame, FrameHeader, FrameKind, LogHeader,
     Marker, SECTOR, SECTOR_BYTES, ScanError, Walk, ZERO_SECTOR, offset_of,
 };
+use crate::canary::{Canary, is_planted};
 use crate::ids::{Lsn, Slot};
 use crate::stream::ByteSource;
 
@@ -211,7 +212,7 @@ impl LogEnd {
             self.unproven = after;
         }
         self.last_slot = frame.header.request_slot;
-        self.chain = frame.header.header_crc;
+        self.chain = frame.header.chain_to_next();
         self.frames += 1;
         self.records += u64::from(frame.header.record_count);
         self.newest_marker = frame.marker().or(self.newest_marker);
@@ -261,11 +262,16 @@ enum Verdict {
 
 /// The five rules.
 fn judge(tail: &Tail) -> Verdict {
-    if let Some(reason) = tail.proof_of_durability() {
+    if is_planted(Canary::ZeroedSectorTaken) && tail.own_sector_is_zero {
+        Verdict::Torn
+    } else if let Some(reason) = tail.proof_of_durability() {
         Verdict::Corrupt(reason)
     } else if tail.nonzero_end.is_none() {
         Verdict::Clean
     } else if !tail.first_sector_is_zero && tail.header.is_none() {
+        if is_planted(Canary::DamagedHeaderTaken) {
+            return Verdict::Torn;
+        }
         Verdict::Corrupt(CorruptReason::HeaderDamaged)
     } else if tail.was_never_fully_written() {
         Verdict::Torn
@@ -326,7 +332,8 @@ impl Tail {
         match &self.header {
             None => self.first_sector_is_zero,
             Some(header) => {
-                self.own_sector_is_zero && !(header.is_synced && self.beyond_is_written)
+                let refuses = header.is_synced || is_planted(Canary::LegalCutRefused);
+                self.own_sector_is_zero && !(refuses && self.beyond_is_written)
             }
         }
     }

@@ -173,6 +173,6 @@ impl Walk {
         self.offset = frame.end_offset();
         self.last_lsn = frame.header.last_lsn();
         self.last_slot = frame.header.request_slot;
-        self.chain = frame.header.header_crc;
+        self.chain = frame.header.chain_to_next();
     }
 }
