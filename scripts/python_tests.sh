@@ -53,6 +53,7 @@ main() {
     pytest_run tests tests
     pytest_run doctests --doctest-modules src
     try "mypy --strict on the package" strict_types src
+    try "mypy --strict on the host under torture" strict_types torture
     try "mypy --strict on the tests" strict_types tests
     if compgen -G "examples/*.py" >/dev/null; then
         try "mypy --strict on the examples" strict_types examples/*.py

@@ -12,10 +12,16 @@
 
 enum { RETRIES_NEW = 6, RETRIES_OLD = 2, CLAIMS_LOOKED_AT = 12 };
 
-const char *const figure_names[FIGURE_COUNT] = {
-    "acknowledged", "answered_from_cache", "rejected",         "unacknowledged_whole",
-    "unacknowledged_absent",    "retries",       "never_early_probes", "torn_tails",
-    "records_replayed",         "snapshots_used"};
+const char *const figure_names[FIGURE_COUNT] = {"acknowledged",
+                                                "answered_from_cache",
+                                                "rejected",
+                                                "unacknowledged_whole",
+                                                "unacknowledged_absent",
+                                                "retries",
+                                                "never_early_probes",
+                                                "torn_tails",
+                                                "records_replayed",
+                                                "snapshots_used"};
 
 /* What one life said of one operation. */
 struct entry {
@@ -92,8 +98,9 @@ static void take_answer(struct audit *audit, struct life *life, const struct rec
         if (before == NULL && entry->is_acknowledged)
             before = &entry->answer;
         if (before != NULL && (!same_answer(before, answer) || answer->from_retry_cache != 1))
-            audit_found(audit, "operation %" PRIx64 " was answered anew: lsn %" PRIu64
-                        ", before %" PRIu64, answer->operation, answer->lsn, before->lsn);
+            audit_found(audit,
+                        "operation %" PRIx64 " was answered anew: lsn %" PRIu64 ", before %" PRIu64,
+                        answer->operation, answer->lsn, before->lsn);
         if (before == NULL && answer->from_retry_cache != 0)
             audit_found(audit, "operation %" PRIx64 " comes from the retry cache at once",
                         answer->operation);
@@ -176,8 +183,8 @@ static void look_up(struct audit *audit, struct life *life, struct entry *entry)
 {
     allocdb_outcome outcome;
     allocdb_error error;
-    allocdb_status status = allocdb_get_operation(
-        life->db, 0, operation_id(entry->intent.operation), &outcome, &error);
+    allocdb_status status =
+        allocdb_get_operation(life->db, 0, operation_id(entry->intent.operation), &outcome, &error);
 
     entry->is_there = status == ALLOCDB_OK;
     if (status != ALLOCDB_OK && status != ALLOCDB_ID_NOT_FOUND)
@@ -221,14 +228,16 @@ static size_t settle(struct audit *audit, struct life *life, struct record *fres
         if (ledger_find(&audit->ledger, entry->intent.operation) != NULL)
             continue;
         look_up(audit, life, entry);
-        /* Forgotten by now, as it may be: the ledger misses its position if it is not in the log. */
+        /* Forgotten by now, as it may be: the ledger misses its position if it is not in the log.
+         */
         if (entry->is_acknowledged && entry->answer.slot + WINDOW_SLOTS < life->last_slot)
             entry->is_there = true;
         if (entry->is_acknowledged && !entry->is_there) {
             audit->lost_count += 1;
             if (!audit->may_lose)
-                audit_found(audit, "operation %" PRIx64 ", acknowledged at lsn %" PRIu64
-                            ", is lost", entry->intent.operation, entry->answer.lsn);
+                audit_found(audit,
+                            "operation %" PRIx64 ", acknowledged at lsn %" PRIu64 ", is lost",
+                            entry->intent.operation, entry->answer.lsn);
         }
         if (entry->is_rejected && entry->is_there)
             audit_found(audit, "operation %" PRIx64 " was refused and is there",
@@ -249,7 +258,8 @@ static void check_wholeness(struct audit *audit, const struct life *life)
     for (size_t i = 1; i < life->count; i++) {
         const struct entry *left = &life->entries[i - 1], *right = &life->entries[i];
 
-        if (left->intent.batch != right->intent.batch || left->is_tick || right->is_tick || left->is_rejected || right->is_rejected ||
+        if (left->intent.batch != right->intent.batch || left->is_tick || right->is_tick ||
+            left->is_rejected || right->is_rejected ||
             (left->is_there && left->answer.lsn <= audit->ledger.lsn) ||
             (right->is_there && right->answer.lsn <= audit->ledger.lsn))
             continue;
@@ -280,10 +290,11 @@ static void check_resources(struct audit *audit, const struct life *life)
             audit_found(audit, "resource %" PRIu64 ": %s", i, allocdb_status_name(status));
         else if (place->exists && (row.state != place->state || row.version != place->version ||
                                    row.reservation_id.lo != place->reservation))
-            audit_found(audit, "resource %" PRIu64 " is in state %u of %" PRIu64 ", version %" PRIu64
-                        "; it must be %u of %" PRIu64 ", %" PRIu64, i, row.state,
-                        row.reservation_id.lo, row.version, place->state, place->reservation,
-                        place->version);
+            audit_found(audit,
+                        "resource %" PRIu64 " is in state %u of %" PRIu64 ", version %" PRIu64
+                        "; it must be %u of %" PRIu64 ", %" PRIu64,
+                        i, row.state, row.reservation_id.lo, row.version, place->state,
+                        place->reservation, place->version);
     }
 }
 
@@ -293,8 +304,8 @@ static void check_claim(struct audit *audit, const struct life *life, const stru
     allocdb_id ids[BUNDLE_LEN_MAX];
     size_t count = 0;
     bool is_gone = !claim_is_live(claim) && audit->ledger.slot >= claim->retire_after_slot;
-    allocdb_status status = allocdb_get_reservation(
-        life->db, 0, resource_id(claim->reservation), &row, ids, BUNDLE_LEN_MAX, &count, NULL);
+    allocdb_status status = allocdb_get_reservation(life->db, 0, resource_id(claim->reservation),
+                                                    &row, ids, BUNDLE_LEN_MAX, &count, NULL);
 
     if (status != (is_gone ? ALLOCDB_RETIRED : ALLOCDB_OK))
         audit_found(audit, "reservation %" PRIu64 ": %s", claim->reservation,
@@ -303,8 +314,9 @@ static void check_claim(struct audit *audit, const struct life *life, const stru
                           row.deadline_slot != claim->deadline_slot ||
                           row.ended_lsn != claim->ended_lsn || row.resource_count != claim->count ||
                           (claim_is_live(claim) && count != claim->count)))
-        audit_found(audit, "reservation %" PRIu64 " of holder %" PRIu64
-                    " is in state %u until %" PRIu64 "; it must be %" PRIu64 ", %u, %" PRIu64,
+        audit_found(audit,
+                    "reservation %" PRIu64 " of holder %" PRIu64 " is in state %u until %" PRIu64
+                    "; it must be %" PRIu64 ", %u, %" PRIu64,
                     claim->reservation, row.holder_id.lo, row.state, row.deadline_slot,
                     claim->holder, claim->state, claim->deadline_slot);
 }
@@ -312,8 +324,8 @@ static void check_claim(struct audit *audit, const struct life *life, const stru
 static void check_claims(struct audit *audit, const struct life *life)
 {
     const struct ledger *ledger = &audit->ledger;
-    size_t recent = ledger->claim_count > CLAIMS_LOOKED_AT ? ledger->claim_count - CLAIMS_LOOKED_AT
-                                                           : 0;
+    size_t recent =
+        ledger->claim_count > CLAIMS_LOOKED_AT ? ledger->claim_count - CLAIMS_LOOKED_AT : 0;
 
     for (size_t i = recent; i < ledger->claim_count; i++)
         check_claim(audit, life, &ledger->claims[i]);
@@ -331,9 +343,10 @@ static void check_state(struct audit *audit, struct life *life)
         ledger_expire(ledger, life->tick.slot) == 0)
         audit_found(audit, "a tick at slot %" PRIu64 " ended what was not due", life->tick.slot);
     if (life->last_lsn != ledger->lsn || life->last_slot != ledger->slot)
-        audit_found(audit, "the database is at lsn %" PRIu64 ", slot %" PRIu64
-                    "; the answers make it %" PRIu64 ", %" PRIu64, life->last_lsn, life->last_slot,
-                    ledger->lsn, ledger->slot);
+        audit_found(audit,
+                    "the database is at lsn %" PRIu64 ", slot %" PRIu64
+                    "; the answers make it %" PRIu64 ", %" PRIu64,
+                    life->last_lsn, life->last_slot, ledger->lsn, ledger->slot);
     check_resources(audit, life);
     check_claims(audit, life);
 }
@@ -362,12 +375,12 @@ static void retry_applied(struct audit *audit, struct life *life, const struct r
     bool must_be_known = life->last_slot <= applied->slot + WINDOW_SLOTS;
 
     audit->figures[FIGURE_RETRIED] += 1;
-    if (status == ALLOCDB_OK
-            ? !same_answer(&answer, applied) || answer.from_retry_cache != 1
-            : must_be_known || status != ALLOCDB_E_OPERATION_EXPIRED)
-        audit_found(audit, "a retry of operation %" PRIx64 " of lsn %" PRIu64
-                    " was answered %s, lsn %" PRIu64, applied->operation, applied->lsn,
-                    allocdb_status_name(status), outcome.lsn);
+    if (status == ALLOCDB_OK ? !same_answer(&answer, applied) || answer.from_retry_cache != 1
+                             : must_be_known || status != ALLOCDB_E_OPERATION_EXPIRED)
+        audit_found(audit,
+                    "a retry of operation %" PRIx64 " of lsn %" PRIu64
+                    " was answered %s, lsn %" PRIu64,
+                    applied->operation, applied->lsn, allocdb_status_name(status), outcome.lsn);
 }
 
 static void try_retries(struct audit *audit, struct life *life)
@@ -414,9 +427,10 @@ static void try_early(struct audit *audit, struct life *life)
     audit->figures[FIGURE_NEVER_EARLY] += 1;
     if (status != ALLOCDB_OK || early.code != ALLOCDB_RESOURCE_BUSY || late.code != ALLOCDB_DONE ||
         late.reservation_id.lo <= nearest->reservation)
-        audit_found(audit, "reservation %" PRIu64 " until %" PRIu64
-                    ": another holder was answered %s before, %s at it", nearest->reservation,
-                    nearest->deadline_slot, allocdb_result_name(early.code),
+        audit_found(audit,
+                    "reservation %" PRIu64 " until %" PRIu64
+                    ": another holder was answered %s before, %s at it",
+                    nearest->reservation, nearest->deadline_slot, allocdb_result_name(early.code),
                     allocdb_result_name(late.code));
 }
 

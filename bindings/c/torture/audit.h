@@ -41,8 +41,8 @@ struct audit {
     uint64_t found_count;
     uint64_t random;
     uint32_t life;
-    /* Where an unsynced database is tried: acknowledged commands that are not there are counted, and
-     * the ledger goes on without them, once. */
+    /* Where an unsynced database is tried: acknowledged commands that are not there are counted,
+     * and the ledger goes on without them, once. */
     bool may_lose;
     /* Where faults are injected: indefinite answers are expected. */
     bool may_fail;

@@ -22,7 +22,13 @@
 
 #include "witness.h"
 
-enum { EXIT_FAILED_OPEN = 3, EXIT_NO_WITNESS = 4, EXIT_HALTED = 5, STALE_COUNT = 8, THREADS_MAX = 8 };
+enum {
+    EXIT_FAILED_OPEN = 3,
+    EXIT_NO_WITNESS = 4,
+    EXIT_HALTED = 5,
+    STALE_COUNT = 8,
+    THREADS_MAX = 8
+};
 
 struct arguments {
     const char *directory, *witness, *pending, *sync, *backup, *plant;
@@ -91,7 +97,7 @@ static void choose_change(struct worker *worker, struct record *intent)
         return;
     }
     static const uint32_t kinds[] = {ALLOCDB_COMMAND_CONFIRM, ALLOCDB_COMMAND_CONFIRM,
-                                     ALLOCDB_COMMAND_EXTEND, ALLOCDB_COMMAND_EXTEND,
+                                     ALLOCDB_COMMAND_EXTEND,  ALLOCDB_COMMAND_EXTEND,
                                      ALLOCDB_COMMAND_RELEASE, ALLOCDB_COMMAND_RELEASE};
 
     intent->kind = kinds[random_below(random, 6)];
@@ -113,7 +119,8 @@ static void choose(struct worker *worker, struct record *intent)
     if (roll < 50)
         choose_change(worker, intent);
     else if (roll < 62)
-        intent->kind = roll < 59 ? ALLOCDB_COMMAND_CREATE_RESOURCE : ALLOCDB_COMMAND_DELETE_RESOURCE;
+        intent->kind =
+            roll < 59 ? ALLOCDB_COMMAND_CREATE_RESOURCE : ALLOCDB_COMMAND_DELETE_RESOURCE;
     if (intent->kind == 0) {
         intent->kind = ALLOCDB_COMMAND_RESERVE;
         intent->count = 1 + (uint32_t)random_below(random, BUNDLE_LEN_MAX);
@@ -186,9 +193,8 @@ static void submit_own(struct worker *worker)
                        : 1;
 
     for (size_t i = 0; i < count; i++) {
-        intents[i].operation =
-            host->arguments.life << 20 |
-            __atomic_add_fetch(&host->next_operation, 1, __ATOMIC_RELAXED);
+        intents[i].operation = host->arguments.life << 20 |
+                               __atomic_add_fetch(&host->next_operation, 1, __ATOMIC_RELAXED);
         intents[i].valid_until_slot = host->slot + WINDOW_SLOTS;
         choose(worker, &intents[i]);
     }
@@ -246,8 +252,7 @@ static void upkeep(struct worker *worker)
         tell_event(host, RECORD_CHECKPOINT, 0, allocdb_checkpoint(host->db, NULL));
     } else if (roll == 8 && host->arguments.backup[0] != 0) {
         tell_event(host, RECORD_BACKUP, 0, STATUS_NONE);
-        tell_event(host, RECORD_BACKUP, 0,
-                   allocdb_backup(host->db, host->arguments.backup, NULL));
+        tell_event(host, RECORD_BACKUP, 0, allocdb_backup(host->db, host->arguments.backup, NULL));
     }
     if (host->arguments.threads > 1)
         return;
@@ -310,8 +315,7 @@ int main(int argc, char **argv)
 
     host.arguments = read_arguments(argc, argv);
     host.witness.as_text = host.arguments.text != 0;
-    host.witness.fd =
-        open(host.arguments.witness, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    host.witness.fd = open(host.arguments.witness, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (host.witness.fd < 0 || host.arguments.threads > THREADS_MAX)
         return EXIT_NO_WITNESS;
     allocdb_options options = torture_options(

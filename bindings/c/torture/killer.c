@@ -4,11 +4,12 @@
  *     killer work=DIR copy=DIR goal=KILLS [seconds=N] [seed=N] [plant=NAME] [base=N]
  *            c=PROGRAM [python=PROGRAM every_python=N] [go=PROGRAM every_go=N]
  *
- * Each cycle starts a host (host.c, or its like in Python or Go), waits until its witness file shows a
- * moment drawn beforehand (birth, the n-th intent, the n-th answer, a checkpoint, the closing), waits
- * a few hundred microseconds more, and kills it. Then it audits a copy of the files (audit.h): the
- * files themselves go as they are to the next host, which has to recover them, and may be killed at
- * that. Now and then it tries to open the database beside the living host, and must be told its pid.
+ * Each cycle starts a host (host.c, or its like in Python or Go), waits until its witness file
+ * shows a moment drawn beforehand (birth, the n-th intent, the n-th answer, a checkpoint, the
+ * closing), waits a few hundred microseconds more, and kills it. Then it audits a copy of the files
+ * (audit.h): the files themselves go as they are to the next host, which has to recover them, and
+ * may be killed at that. Now and then it tries to open the database beside the living host, and
+ * must be told its pid.
  *
  * The `lost` plant puts an older copy of the files back in front of the audit, as a disk would that
  * took a sync for done and forgot it. The other plants are the host's. Rejected: a fixed life span,
@@ -269,8 +270,8 @@ static void count_death(struct killer *killer, const struct record *records, siz
     killer->kills[language] += 1;
     killer->kill_count += 1;
     /* Of two records about one thing, the first says that it is under way. */
-    if (count > 0 && (records[count - 1].status == STATUS_NONE ||
-                      records[count - 1].type == RECORD_ANSWER))
+    if (count > 0 &&
+        (records[count - 1].status == STATUS_NONE || records[count - 1].type == RECORD_ANSWER))
         last = records[count - 1].type;
     else if (count > 0)
         last = RECORD_OPENED;
@@ -293,8 +294,8 @@ static void cycle(struct killer *killer)
     if (is_lost)
         directory_copy(killer->db, killer->older);
     pid_t pid = start(killer, language, moment, with_backup);
-    bool was_killed = live_and_die(killer, pid, moment,
-                                   random_below(&killer->random, RIVAL_RARITY) == 0);
+    bool was_killed =
+        live_and_die(killer, pid, moment, random_below(&killer->random, RIVAL_RARITY) == 0);
     struct record none = {0}, *records = NULL;
 
     if (access(killer->witness, F_OK) == 0)

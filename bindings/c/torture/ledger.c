@@ -146,7 +146,7 @@ static uint32_t create(struct place *place)
     return ALLOCDB_DONE;
 }
 
-static uint32_t delete(struct place *place)
+static uint32_t delete (struct place *place)
 {
     if (!place->exists)
         return ALLOCDB_RESOURCE_NOT_FOUND;
@@ -226,7 +226,7 @@ static uint32_t execute(struct ledger *ledger, struct record *wanted)
 {
     switch (wanted->kind) {
     case ALLOCDB_COMMAND_CREATE_RESOURCE: return create(&ledger->places[wanted->target]);
-    case ALLOCDB_COMMAND_DELETE_RESOURCE: return delete(&ledger->places[wanted->target]);
+    case ALLOCDB_COMMAND_DELETE_RESOURCE: return delete (&ledger->places[wanted->target]);
     case ALLOCDB_COMMAND_RESERVE: return reserve(ledger, wanted);
     default: return change(ledger, wanted);
     }
@@ -239,9 +239,10 @@ bool ledger_apply(struct ledger *ledger, const struct record *answer, char *why,
     if (answer->kind == ALLOCDB_COMMAND_EXPIRE_DUE) {
         if (ledger_expire(ledger, answer->slot) == answer->count && ledger->lsn == answer->lsn)
             return true;
-        snprintf(why, why_size, "a tick at slot %" PRIu64 " ended %u at lsn %" PRIu64
-                 "; the ledger is at %" PRIu64, answer->slot, answer->count, answer->lsn,
-                 ledger->lsn);
+        snprintf(why, why_size,
+                 "a tick at slot %" PRIu64 " ended %u at lsn %" PRIu64
+                 "; the ledger is at %" PRIu64,
+                 answer->slot, answer->count, answer->lsn, ledger->lsn);
         return false;
     }
     /* The expiry comes first, in the same commit (R59); a commit's slot never goes back (R63). */

@@ -3,9 +3,10 @@
  *
  * A small second implementation of docs/semantics.md, for the commands that the hosts send. It is
  * given every command that is known to have been applied, in the order of their log positions, and
- * predicts each position and each outcome: a position that nothing explains, an answer that differs,
- * two winners, a hold that ended early, and a command that ran twice all show as a difference. The
- * one entry that no client sent, the expiry in front of a commit, is predicted too (R59).
+ * predicts each position and each outcome: a position that nothing explains, an answer that
+ * differs, two winners, a hold that ended early, and a command that ran twice all show as a
+ * difference. The one entry that no client sent, the expiry in front of a commit, is predicted too
+ * (R59).
  *
  * Rejected: checks for each law apart (no resource twice, tokens grow, deadlines hold), which see
  * what somebody thought of, and not an outcome that is merely wrong.

@@ -134,7 +134,8 @@ struct record *witness_read(const char *path, bool as_text, uint64_t *offset, si
         perror(path);
         exit(2);
     }
-    size_t len = (uint64_t)about.st_size > *offset ? (size_t)((uint64_t)about.st_size - *offset) : 0;
+    size_t len =
+        (uint64_t)about.st_size > *offset ? (size_t)((uint64_t)about.st_size - *offset) : 0;
     char *bytes = malloc(len + sizeof(struct record));
     struct record *records = malloc(len + sizeof(struct record));
 
@@ -158,15 +159,9 @@ struct record *witness_read(const char *path, bool as_text, uint64_t *offset, si
 
 /* ---- commands ---- */
 
-allocdb_id resource_id(uint64_t number)
-{
-    return (allocdb_id){.lo = number};
-}
+allocdb_id resource_id(uint64_t number) { return (allocdb_id){.lo = number}; }
 
-allocdb_id operation_id(uint64_t number)
-{
-    return (allocdb_id){.lo = number, .hi = OPERATION_TAG};
-}
+allocdb_id operation_id(uint64_t number) { return (allocdb_id){.lo = number, .hi = OPERATION_TAG}; }
 
 allocdb_command record_command(const struct record *record, allocdb_id *ids)
 {

@@ -4,9 +4,9 @@
  *
  * A host is a program, in C, Python or Go, that will be killed at any instruction. What it was told
  * must outlive it, so each line of its life is a record of 128 bytes, appended to a file by one
- * write(2): the kernel keeps it whatever happens to the process, and a record that is aligned to its
- * own size never crosses a page, so that a kill leaves it whole or absent. Over a serial line the same
- * bytes go as hexadecimal text, and the sum tells a line that was cut.
+ * write(2): the kernel keeps it whatever happens to the process, and a record that is aligned to
+ * its own size never crosses a page, so that a kill leaves it whole or absent. Over a serial line
+ * the same bytes go as hexadecimal text, and the sum tells a line that was cut.
  *
  *     intent   before a submission: this command may be in the database from now on
  *     answer   after it: this is what the host, and so the world, was told
@@ -39,8 +39,8 @@ enum record_type {
 
 struct record {
     uint32_t type;
-    uint32_t kind; /* ALLOCDB_COMMAND_* */
-    uint32_t life; /* which host of the run */
+    uint32_t kind;  /* ALLOCDB_COMMAND_* */
+    uint32_t life;  /* which host of the run */
     uint32_t batch; /* which submission of its life; commands of one share one commit */
     uint64_t slot;
     uint64_t operation;
@@ -72,7 +72,8 @@ enum {
     OPERATION_TAG = 0x0B
 };
 
-/* Small tables, quick to open; a clock that the hosts drive; checkpoints every few dozen commits. */
+/* Small tables, quick to open; a clock that the hosts drive; checkpoints every few dozen commits.
+ */
 allocdb_options torture_options(uint32_t sync);
 
 struct witness {
@@ -84,8 +85,8 @@ struct witness {
 bool witness_tell(const struct witness *witness, struct record *records, size_t count);
 /* Whether the record is one, and whole. */
 bool record_is_whole(const struct record *record);
-/* Reads all whole records of a file from a byte offset on, text or binary, into memory to be freed; the
- * offset moves behind them. */
+/* Reads all whole records of a file from a byte offset on, text or binary, into memory to be freed;
+ * the offset moves behind them. */
 struct record *witness_read(const char *path, bool as_text, uint64_t *offset, size_t *count);
 
 allocdb_id resource_id(uint64_t number);

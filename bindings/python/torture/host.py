@@ -15,6 +15,7 @@ import struct
 import sys
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 import allocdb
 from allocdb import CommandKind, Operation, ResourceState, Slots
@@ -97,7 +98,7 @@ class Host:
             max_operations=4096, max_bundle_len=BUNDLE_LEN_MAX, max_ttl_slots=TTL_MAX,
             operation_window_slots=WINDOW_SLOTS, history_window_slots=HISTORY_SLOTS,
             wal_prealloc_bytes=64 << 10, checkpoint_wal_bytes=32 << 10, clock="host",
-            sync=self.arguments.get("sync", "full"),
+            sync="os" if self.arguments.get("sync") == "os" else "full",
         )
         health = self.db.health()
         self.slot = health.last_slot
@@ -154,14 +155,14 @@ class Host:
 
     # ---- submitting
 
-    def put(self, commands: allocdb.Batch | allocdb.Database, intent: Record) -> object:
-        """The command, to a batch or at once."""
+    def put(self, commands: Any, intent: Record) -> Any:
+        """The command, to a batch or at once: the same names in both."""
         slot = {} if isinstance(commands, allocdb.Batch) else {"slot": intent.slot}
         id = allocdb.Id(OPERATION_TAG | intent.operation)
         operation = Operation(id, intent.valid_until_slot)
         target, holder, ttl = intent.target, intent.holder, Slots(max(1, intent.ttl_slots))
-        same: dict[str, object] = {"operation": operation, **slot}
-        make: dict[int, object] = {
+        same = {"operation": operation, **slot}
+        make: dict[int, tuple[Any, ...]] = {
             CommandKind.CREATE_RESOURCE: (commands.create, target),
             CommandKind.DELETE_RESOURCE: (commands.delete, target),
             CommandKind.RESERVE: (
@@ -172,14 +173,17 @@ class Host:
             CommandKind.REVOKE: (commands.revoke, target),
             CommandKind.RECLAIM: (commands.reclaim, target),
         }
-        function, *rest = make[intent.kind]  # type: ignore[misc]
+        function, *rest = make[intent.kind]
         return function(*rest, **same)
 
-    def answer(self, intent: Record, result: object, error: object) -> Record:
+    def answer(
+        self, intent: Record, result: allocdb.Result | None, error: allocdb.AllocDBError | None
+    ) -> Record:
         """The intent with what the library said."""
         if error is not None:
-            return replace(intent, type=Said.ANSWER, status=int(error.status))  # type: ignore[attr-defined]
-        assert isinstance(result, allocdb.Result)
+            status = int(error.status or allocdb.Status.E_INVALID)
+            return replace(intent, type=Said.ANSWER, status=status)
+        assert result is not None
         index = result.failed_index
         return replace(
             intent, type=Said.ANSWER, status=0, code=int(result.code), lsn=result.lsn,

@@ -32,7 +32,16 @@ pub enum How {
 }
 
 /// All harnesses, the quick ones first.
-pub const LAYERS: &[Layer] = &[];
+pub const LAYERS: &[Layer] = &[
+    Layer {
+        name: "kill",
+        what: "kill -9 over hosts in C, Python and Go on one database, audited from outside",
+        unit: "kills",
+        goal_ci: 500,
+        goal_long: 10_000,
+        how: How::Program(&["scripts/torture/kill.sh"]),
+    },
+];
 
 /// The harness of this name.
 #[must_use]
