@@ -33,6 +33,12 @@ pub enum Canary {
     /// A checkpoint that does not sync the directory behind the new log's name, so that frames are
     /// acknowledged in a file which may lose it.
     AcknowledgedBeforeDirectorySync,
+    /// A commit is acknowledged before its sync.
+    AcknowledgedBeforeSync,
+    /// A checkpoint keeps none of the frames that the snapshot before it would need.
+    CheckpointDropsOverlap,
+    /// A growth runs the log's old commands again, on the larger tables.
+    GrowthReplaysOldCommands,
     /// `reserve` does not look whether a resource is taken: two winners.
     TwoWinners,
 }

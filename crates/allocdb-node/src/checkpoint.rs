@@ -120,6 +120,14 @@ fn rewrite_log<S: Storage>(wal: &mut Wal<S>, snapshot_crc: u32) -> Result<Lsn, C
 
 /// P, and where the frames after it begin.
 fn overlap<S: Storage>(wal: &Wal<S>) -> Anchor {
+    if is_planted(Canary::CheckpointDropsOverlap) {
+        return Anchor {
+            lsn: wal.last_lsn(),
+            offset: wal.tail.end_offset,
+            chain: wal.tail.chain,
+            is_complete: false,
+        };
+    }
     let older = |anchor: &Anchor| anchor.lsn < wal.last_lsn();
     wal.anchor.filter(older).unwrap_or(Anchor {
         lsn: wal.tail.begins_after,

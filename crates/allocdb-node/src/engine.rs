@@ -34,7 +34,7 @@ use crate::health_page::Sighting;
 use crate::memory;
 use crate::metrics;
 use crate::options::{Clock, Options, Settings};
-use crate::queue::{Queue, QueueBounds, Refusal};
+use crate::queue::{Group, Queue, QueueBounds, Refusal};
 use crate::recovery::reader::{self, Reader};
 use crate::recovery::{self, Recovered};
 use crate::report::{BackupReport, CheckpointReport, RecoveryReport, TickResult};
@@ -209,9 +209,30 @@ impl<S: Storage> Engine<S> {
         let bound = self.shared.config.max_expirations_per_tick;
         let limit = if limit == 0 { bound } else { limit.min(bound) };
         let slot = slot.unwrap_or_else(|| self.slot_default());
+        if let Some(idle) = self.idle(slot) {
+            return Ok(idle);
+        }
         let mut submission = Submission::tick(slot, limit);
         self.run(&mut submission)?;
         submission.verdict.map(|()| submission.tick)
+    }
+
+    /// R59: what a tick answers where nothing is due. It is a read of the applied state, so it waits
+    /// for no commit, and a host may ask in every slot. `None` where there is something to do, or
+    /// something to refuse.
+    fn idle(&self, slot: Slot) -> Option<TickResult> {
+        let is_refused =
+            slot > self.shared.config.slot_max() || self.shared.leap.check(slot).is_err();
+        // Poison means that a leader panicked.
+        let state = self.shared.state.read().ok()?;
+        let is_halted = self.shared.queue.halt_reason().is_some();
+        if is_refused || is_halted || state.is_due(slot) {
+            return None;
+        }
+        Some(TickResult {
+            slot: state.last_slot(),
+            ..TickResult::default()
+        })
     }
 
     /// Writes a snapshot and cuts the log. Commits wait meanwhile, reads do not.
@@ -298,24 +319,31 @@ impl<S: Storage> Engine<S> {
     fn run(&self, submission: &mut Submission<'_>) -> Result<(), SubmitError> {
         let _cancellation_off = CancellationOff::new();
         let queue = &self.shared.queue;
-        let led = queue.run(submission, |group| {
-            let mut committer = self
-                .committer
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let committer = committer.as_mut();
-            let committer = committer.expect("closing waits for the calls under way");
-            committer.lead(&self.shared, group);
-        });
+        let led = queue.run(submission, |group| self.lead(group));
         if queue.halt_reason().is_some() {
             self.show_halt();
         }
-        led.map_err(|refusal| match refusal {
+        led.map_err(|refusal| self.refused(refusal))
+    }
+
+    /// Carries out one group on this thread.
+    fn lead(&self, group: &mut Group<'_>) {
+        let mut committer = self
+            .committer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let committer = committer.as_mut();
+        let committer = committer.expect("closing waits for the calls under way");
+        committer.lead(&self.shared, group);
+    }
+
+    fn refused(&self, refusal: Refusal) -> SubmitError {
+        match refusal {
             Refusal::Full => SubmitError::Overloaded {
-                capacity: queue.bounds().ticket_count,
+                capacity: self.shared.queue.bounds().ticket_count,
             },
             Refusal::Halted(reason) => SubmitError::Halted { reason },
-        })
+        }
     }
 
     /// R99: lets a handle that only reads catch up with whoever writes; returns the last LSN that
@@ -639,3 +667,5 @@ impl<S: Storage> core::fmt::Debug for Engine<S> {
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(any(test, feature = "torture"))]
+mod together;

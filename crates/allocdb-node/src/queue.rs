@@ -10,7 +10,7 @@
 //! woken), a thread of the library's own (a library that starts threads owns a part of its host).
 //!
 //! Invariants:
-//! 1. A ticket's address is in the ring or with the leader exactly from `push` until it is marked
+//! 1. A ticket's address is in the ring or with the leader exactly from `enter` until it is marked
 //!    done, and `run` does not return, nor unwind, before that.
 //! 2. `is_leading` is true exactly while a thread is between taking a group and its guard's drop.
 //! 3. Where nobody leads and a ticket waits, its owner or a woken thread is on its way to lead.
@@ -183,28 +183,42 @@ impl Queue {
         submission: &mut Submission<'_>,
         mut lead: impl FnMut(&mut Group<'_>),
     ) -> Result<(), Refusal> {
-        let join = (
-            submission.kind(),
-            submission.command_count(),
-            submission.record_bytes(),
-        );
-        let ticket = Ticket {
-            submission: NonNull::from(submission).cast(),
-            group: Cell::new(0),
-            is_done: Cell::new(false),
-        };
+        let join = join_of(submission);
+        let ticket = Ticket::new(submission);
         let mut inner = self.lock();
-        if let Some(reason) = inner.halt {
-            return Err(Refusal::Halted(reason));
+        inner.enter(&ticket, join, self.bounds)?;
+        // From here to the end of the wait the ticket's address is known to others: nothing in
+        // between returns, and what unwinds (a leader's panic) has marked every ticket done before.
+        drop(self.wait(inner, &ticket, &mut lead));
+        Ok(())
+    }
+
+    /// The same for several submissions, all of which are in the queue before anybody leads: group
+    /// commit as one schedule on one thread.
+    #[cfg(any(test, feature = "torture"))]
+    pub(crate) fn run_together(
+        &self,
+        submissions: &mut [Submission<'_>],
+        mut lead: impl FnMut(&mut Group<'_>),
+    ) -> Vec<Result<(), Refusal>> {
+        let joins: Vec<_> = submissions.iter().map(join_of).collect();
+        let tickets: Vec<_> = submissions.iter_mut().map(Ticket::new).collect();
+        let mut inner = self.lock();
+        let enter = |(ticket, join)| inner.enter(ticket, join, self.bounds);
+        let entered: Vec<_> = tickets.iter().zip(joins).map(enter).collect();
+        for (ticket, _) in tickets.iter().zip(&entered).filter(|(_, in_)| in_.is_ok()) {
+            inner = self.wait(inner, ticket, &mut lead);
         }
-        if inner.len == inner.ring.len() {
-            inner.overloads += 1;
-            return Err(Refusal::Full);
-        }
-        ticket.group.set(inner.gathering.join(join, self.bounds));
-        inner.push(TicketAddress(NonNull::from(&ticket)));
-        // From here to the loop's end the ticket's address is known to others: nothing in between
-        // returns, and what unwinds (a leader's panic) has marked every ticket done before.
+        entered
+    }
+
+    /// Waits until a ticket that is in the ring is done, and leads where nobody does.
+    fn wait<'q>(
+        &'q self,
+        mut inner: MutexGuard<'q, Inner>,
+        ticket: &Ticket,
+        lead: &mut impl FnMut(&mut Group<'_>),
+    ) -> MutexGuard<'q, Inner> {
         while !ticket.is_done.get() {
             if inner.is_leading {
                 let parity = parity(ticket.group.get());
@@ -214,10 +228,10 @@ impl Queue {
                     .unwrap_or_else(PoisonError::into_inner);
                 inner.waiting[parity] -= 1;
             } else {
-                inner = self.lead_one(inner, &mut lead);
+                inner = self.lead_one(inner, lead);
             }
         }
-        Ok(())
+        inner
     }
 
     /// Takes the oldest group and carries it out.
@@ -291,7 +305,45 @@ impl Queue {
     }
 }
 
+impl Ticket {
+    fn new(submission: &mut Submission<'_>) -> Self {
+        Self {
+            submission: NonNull::from(submission).cast(),
+            group: Cell::new(0),
+            is_done: Cell::new(false),
+        }
+    }
+}
+
+/// What decides which group a submission joins.
+const fn join_of(submission: &Submission<'_>) -> (Kind, u32, u32) {
+    (
+        submission.kind(),
+        submission.command_count(),
+        submission.record_bytes(),
+    )
+}
+
 impl Inner {
+    /// Numbers a ticket into a group and puts it into the ring. Its owner must [`Queue::wait`].
+    fn enter(
+        &mut self,
+        ticket: &Ticket,
+        join: (Kind, u32, u32),
+        bounds: QueueBounds,
+    ) -> Result<(), Refusal> {
+        if let Some(reason) = self.halt {
+            return Err(Refusal::Halted(reason));
+        }
+        if self.len == self.ring.len() {
+            self.overloads += 1;
+            return Err(Refusal::Full);
+        }
+        ticket.group.set(self.gathering.join(join, bounds));
+        self.push(TicketAddress(NonNull::from(ticket)));
+        Ok(())
+    }
+
     fn push(&mut self, address: TicketAddress) {
         assert!(self.len < self.ring.len(), "the bound is checked before");
         let tail = (self.head + self.len) % self.ring.len();

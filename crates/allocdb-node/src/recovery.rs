@@ -244,6 +244,14 @@ fn recover<S: Storage>(
             stored,
         });
     }
+    let header = if is_planted(Canary::GrowthReplaysOldCommands) {
+        LogHeader {
+            config: options.config_for_opening(&header.config)?,
+            ..header
+        }
+    } else {
+        header
+    };
     let mut buffer = frame_buffer()?;
     let mut found = replay(&storage, &file, &header, &directory.snapshots, &mut buffer)?;
     if found.state.check_invariants().is_err() {
