@@ -41,6 +41,14 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 10_000,
         how: How::Program(&["scripts/torture/kill.sh"]),
     },
+    Layer {
+        name: "model",
+        what: "random histories, the core beside a plain model of the rules",
+        unit: "commands",
+        goal_ci: 10_000_000,
+        goal_long: 1_000_000_000,
+        how: How::Here(crate::model_check::run),
+    },
 ];
 
 /// The harness of this name.

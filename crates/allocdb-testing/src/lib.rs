@@ -12,16 +12,23 @@
 //! | [`runner`], [`table`] | running them beside each other, and the table of figures |
 //! | [`model`] | the rules as plain maps, sharing nothing with the core |
 //! | [`bridge`] | from the model's words to the core's and back |
+//! | [`pair`], [`history`], [`model_check`] | the core's state beside the model, driven and shrunk |
+//! | [`witness`], [`tally`] | ownership seen from outside; what was done, counted |
 //! | [`workload`], [`random`] | commands and slots drawn from a seed |
 //! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |
 
 pub mod bridge;
+pub mod history;
 pub mod layer;
 pub mod layers;
 pub mod model;
+pub mod model_check;
+pub mod pair;
 pub mod random;
 pub mod runner;
 pub mod table;
+pub mod tally;
+pub mod witness;
 pub mod workload;
 
 pub use allocdb_node::storage::faulty as disk;

@@ -117,7 +117,12 @@ impl Workload {
         let slot_max = bounds.slot_max();
         let is_starved = std::mem::take(&mut self.is_starved) && self.rng.chance(80);
         if is_starved {
-            let step = self.rng.between(1, bounds.operation_window_slots);
+            let window = bounds.operation_window_slots;
+            let step = if self.rng.chance(50) {
+                window + 1
+            } else {
+                self.rng.between(1, window)
+            };
             self.slot = self.slot.saturating_add(step).min(slot_max);
             return self.slot;
         }

@@ -57,13 +57,15 @@ impl Shape {
     #[must_use]
     pub fn draw(seed: u64, commands: u64) -> Self {
         let mut rng = Rng::new(seed);
+        let bounds = draw_bounds(&mut rng);
         Self {
-            bounds: draw_bounds(&mut rng),
+            bounds,
             mix: Mix::draw(&mut rng),
             resource_ids: rng.between(1, 30),
             holders: rng.between(1, 4),
             is_late: rng.chance(10),
-            commit_len_max: rng.between_u32(1, 12),
+            // Hardly more than there is room for: the rest would only be refused.
+            commit_len_max: rng.between_u32(1, 12).min(bounds.max_operations + 1),
             commands: rng.between(commands.div_ceil(2), commands),
             seed: rng.draw(),
         }
