@@ -41,11 +41,24 @@ pub enum Canary {
     GrowthReplaysOldCommands,
     /// `reserve` does not look whether a resource is taken: two winners.
     TwoWinners,
+    /// A hold's deadline is one slot early.
+    DeadlineOneEarly,
+    /// The last resource of a bundle is not freed with the others.
+    BundleMemberLost,
+    /// An operation id that comes again after its window stays in its old record as well, which
+    /// makes a snapshot unrestorable.
+    ReusedIdStays,
+    /// A snapshot is read back with each deadline's holds in the order of their handles: after an
+    /// extend and a later reserve they expire in another order than without a restart.
+    ExpiryOrderForgotten,
+    /// Acceptance does not count the commit's own operations: it admits what `apply` has no room
+    /// for.
+    RoomIgnoresCommit,
 }
 
 /// Whether `canary` is planted in this thread.
 #[cfg(not(feature = "canaries"))]
-#[inline(always)]
+#[inline]
 #[must_use]
 pub const fn is_planted(_canary: Canary) -> bool {
     false

@@ -2,13 +2,15 @@
 //!
 //! A shape's seed decides every step, so nothing is recorded while a history goes well: one that
 //! fails is lived a second time with its steps written down. Those are then cut, halves first and
-//! single commands last, for as long as what remains still fails. A cut history names fewer
-//! reservations than it asks about, and that is no matter: the model answers those too. Rejected:
-//! shrinking the shape instead, which seldom gets a history below some hundred commands.
+//! single commands last, for as long as what remains still fails. A reservation's id is its
+//! position, which moves when something before it is cut; so a cut history is run by the ids that
+//! its reserves once got, and each is replaced by the one that it gets now. Rejected: shrinking
+//! the shape instead, which seldom gets a history below some hundred commands.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::model::{Bounds, Command, Flaw};
+use crate::model::{Action, Applied, Bounds, Code, Command, Flaw, Verdict};
 use crate::pair::{Pair, Terms};
 use crate::random::Rng;
 use crate::tally::Tally;
@@ -72,21 +74,48 @@ pub fn terms(shape: &Shape, flaw: Option<Flaw>) -> Terms {
     }
 }
 
+/// Steps as they were written down, and which operation once got which reservation.
+#[derive(Clone, Debug, Default)]
+struct Written {
+    steps: Vec<Step>,
+    made: BTreeMap<u128, u128>,
+}
+
+impl Written {
+    fn note(&mut self, command: &Command, applied: &Applied) {
+        if let Some(id) = made_by(command, applied) {
+            self.made.insert(command.operation_id, id);
+        }
+    }
+}
+
+/// The reservation that a reserve made.
+fn made_by(command: &Command, applied: &Applied) -> Option<u128> {
+    match (&command.action, applied.verdict) {
+        (Action::Reserve { .. }, Verdict::Outcome(outcome)) if outcome.code == Code::Done => {
+            Some(outcome.reservation_id)
+        }
+        _ => None,
+    }
+}
+
 /// Lives the history of `shape`; its counts go to `tally`.
 pub fn live(shape: &Shape, flaw: Option<Flaw>, tally: &mut Tally) -> Result<(), Box<Failure>> {
     let Err(what) = caught(|| drive(shape, flaw, tally, None)) else {
         return Ok(());
     };
-    let mut steps = Vec::new();
-    let again = caught(|| drive(shape, flaw, &mut Tally::default(), Some(&mut steps)));
+    let mut written = Written::default();
+    let again = caught(|| drive(shape, flaw, &mut Tally::default(), Some(&mut written)));
     assert!(again.is_err(), "a seed repeats its history");
+    let Written { mut steps, made } = written;
     let mut reruns = 0;
     let mut is_failing = |steps: &[Step]| {
         reruns += 1;
-        reruns <= SHRINK_RERUNS_MAX && repeat(shape, flaw, steps).is_err()
+        reruns <= SHRINK_RERUNS_MAX && rename(shape, flaw, steps, &made).1.is_err()
     };
     cut_steps(&mut steps, &mut is_failing);
     cut_commands(&mut steps, &mut is_failing);
+    let (steps, _) = rename(shape, flaw, &steps, &made);
     let shrunk = repeat(shape, flaw, &steps).err().unwrap_or_default();
     Err(Box::new(Failure {
         what,
@@ -95,25 +124,64 @@ pub fn live(shape: &Shape, flaw: Option<Flaw>, tally: &mut Tally) -> Result<(), 
     }))
 }
 
-/// Runs steps that were written down.
+/// Runs steps as they stand.
 pub fn repeat(shape: &Shape, flaw: Option<Flaw>, steps: &[Step]) -> Result<(), String> {
-    caught(|| {
+    rename(shape, flaw, steps, &BTreeMap::new()).1
+}
+
+/// Runs steps with the ids that reserves now get for those that they got by `made`; returns what
+/// was run.
+fn rename(
+    shape: &Shape,
+    flaw: Option<Flaw>,
+    steps: &[Step],
+    made: &BTreeMap<u128, u128>,
+) -> (Vec<Step>, Result<(), String>) {
+    let mut names = BTreeMap::new();
+    let mut renamed = Vec::new();
+    let result = caught(|| {
         let mut pair = Pair::new(&terms(shape, flaw));
         for step in steps {
-            match step {
+            renamed.push(step.renamed(&names));
+            let mut learn = |command: &Command, applied: &Applied| {
+                if let Some(id) = made_by(command, applied)
+                    && let Some(before) = made.get(&command.operation_id)
+                {
+                    names.insert(*before, id);
+                }
+            };
+            match &renamed[renamed.len() - 1] {
                 Step::Commit {
                     slot,
                     limit,
                     commands,
-                } => pair.commit(*slot, *limit, commands, |_, _| {})?,
-                Step::Apply { slot, command } => {
-                    pair.apply(*slot, command)?;
-                }
+                } => pair.commit(*slot, *limit, commands, learn)?,
+                Step::Apply { slot, command } => learn(command, &pair.apply(*slot, command)?),
                 Step::Restart { bounds, lsn_by } => pair.restart(*bounds, *lsn_by)?,
             }
         }
         pair.restart(None, 0)
-    })
+    });
+    (renamed, result)
+}
+
+impl Step {
+    fn renamed(&self, names: &BTreeMap<u128, u128>) -> Self {
+        let mut step = self.clone();
+        let commands = match &mut step {
+            Self::Commit { commands, .. } => &mut commands[..],
+            Self::Apply { command, .. } => std::slice::from_mut(command),
+            Self::Restart { .. } => &mut [],
+        };
+        for command in commands {
+            if let Some(id) = command.action.reservation_id_mut()
+                && let Some(now) = names.get(id)
+            {
+                *id = *now;
+            }
+        }
+        step
+    }
 }
 
 /// A panic is a failure like any other: an assertion of the core that did not hold.
@@ -132,18 +200,13 @@ fn drive(
     shape: &Shape,
     flaw: Option<Flaw>,
     tally: &mut Tally,
-    mut written: Option<&mut Vec<Step>>,
+    mut written: Option<&mut Written>,
 ) -> Result<(), String> {
     let mut pair = Pair::new(&terms(shape, flaw));
     std::mem::swap(&mut pair.tally, tally);
     let before = pair.tally.commands;
     let mut workload = Workload::new(shape);
     let is_judged = shape.seed.is_multiple_of(2);
-    let mut write = |step: Step| {
-        if let Some(steps) = &mut written {
-            steps.push(step);
-        }
-    };
     let mut commands = Vec::new();
     let mut idle = 0;
     let result = loop {
@@ -153,7 +216,9 @@ fn drive(
         }
         if workload.rng.below(400) == 0 {
             let (bounds, lsn_by) = draw_restart(&mut workload, &pair);
-            write(Step::Restart { bounds, lsn_by });
+            if let Some(written) = &mut written {
+                written.steps.push(Step::Restart { bounds, lsn_by });
+            }
             if let Err(what) = pair.restart(bounds, lsn_by) {
                 break Err(what);
             }
@@ -166,16 +231,22 @@ fn drive(
             }
             let expires = workload.rng.chance(80);
             let limit = expires.then(|| workload.expire_limit());
-            write(Step::Commit {
-                slot,
-                limit,
-                commands: commands.clone(),
-            });
+            if let Some(written) = &mut written {
+                let commands = commands.clone();
+                written.steps.push(Step::Commit {
+                    slot,
+                    limit,
+                    commands,
+                });
+            }
             pair.commit(slot, limit, &commands, |command, applied| {
                 workload.observe(command, applied);
+                if let Some(written) = &mut written {
+                    written.note(command, applied);
+                }
             })
         } else {
-            apply_some(&mut pair, &mut workload, slot, &mut write)
+            apply_some(&mut pair, &mut workload, slot, &mut written)
         };
         if done.is_err() {
             break done;
@@ -193,7 +264,7 @@ fn apply_some(
     pair: &mut Pair,
     workload: &mut Workload,
     slot: u64,
-    write: &mut impl FnMut(Step),
+    written: &mut Option<&mut Written>,
 ) -> Result<(), String> {
     for _ in 0..workload.commit_len() {
         let command = if workload.rng.chance(8) {
@@ -201,12 +272,15 @@ fn apply_some(
         } else {
             workload.next_command(pair.model())
         };
-        write(Step::Apply {
-            slot,
-            command: command.clone(),
-        });
+        if let Some(written) = written {
+            let command = command.clone();
+            written.steps.push(Step::Apply { slot, command });
+        }
         let applied = pair.apply(slot, &command)?;
         workload.observe(&command, &applied);
+        if let Some(written) = written {
+            written.note(&command, &applied);
+        }
     }
     Ok(())
 }

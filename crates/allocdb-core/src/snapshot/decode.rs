@@ -4,6 +4,7 @@
 //! The first pass reserves nothing but one buffer of fixed size. What the second builds is judged
 //! whole before it is handed out: a snapshot that fails is refused, never patched.
 
+use super::rebuild::{restore_indexes, restore_wheel};
 use super::{
     HEADER_BYTES, HEADER_CRC_OFFSET, HOST_POSITION_BYTES_MAX, Header, OPERATION_BYTES,
     RESERVATION_BYTES, RESOURCE_BYTES, SECTION_HEADER_BYTES, SECTION_KINDS, SECTION_TRAILER_BYTES,
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::bytes::Reader;
 use crate::hash::Digest;
-use crate::ids::{Lsn, OperationId, ResourceId, Slot};
+use crate::ids::{Lsn, Slot};
 use crate::outcome::ResultCode;
 use crate::retire_queue::RetireQueue;
 use crate::slab::{Handle, Record, Slab};
@@ -211,7 +212,7 @@ impl<'a, S: ByteSource> Input<'a, S> {
     }
 }
 
-fn broken<T, E>(law: &'static str, handle: Handle) -> Result<T, SnapshotError<E>> {
+pub(super) fn broken<T, E>(law: &'static str, handle: Handle) -> Result<T, SnapshotError<E>> {
     Err(SnapshotError::Broken(Broken {
         law,
         handle: handle.0,
@@ -423,76 +424,6 @@ fn restore_queue<S: ByteSource>(
             return broken("only records wait to retire", handle);
         }
         queue.push(handle);
-    }
-    Ok(())
-}
-
-/// Rebuilds the tables, which are no part of the image. A repeated key is refused here: the table
-/// would hide one of the two.
-fn restore_indexes<E>(state: &mut State) -> Result<(), SnapshotError<E>> {
-    for handle in (0..state.resources.fresh_count()).map(Handle) {
-        let Some(&record) = state.resources.used(handle) else {
-            continue;
-        };
-        if state
-            .find_resource(ResourceId(record.resource_id))
-            .is_some()
-        {
-            return broken("a resource id stands once", handle);
-        }
-        state
-            .resource_index
-            .insert(state.hash_key.id(record.resource_id), handle);
-    }
-    for handle in (0..state.reservations.fresh_count()).map(Handle) {
-        let Some(&record) = state.reservations.used(handle) else {
-            continue;
-        };
-        if state
-            .find_reservation(state.reservation_id(record.lsn))
-            .is_some()
-        {
-            return broken("a reservation id stands once", handle);
-        }
-        state
-            .reservation_index
-            .insert(state.hash_key.id(record.lsn.0.into()), handle);
-    }
-    for handle in (0..state.operations.fresh_count()).map(Handle) {
-        let Some(&record) = state.operations.used(handle) else {
-            continue;
-        };
-        if record.operation_id == 0 {
-            continue;
-        }
-        if state
-            .find_operation(OperationId(record.operation_id))
-            .is_some()
-        {
-            return broken("an operation id stands once", handle);
-        }
-        state
-            .operation_index
-            .insert(state.hash_key.id(record.operation_id), handle);
-    }
-    Ok(())
-}
-
-/// Rebuilds the heads, tails and lengths of the expiration lists from the links.
-fn restore_wheel<E>(state: &mut State) -> Result<(), SnapshotError<E>> {
-    for handle in (0..state.reservations.fresh_count()).map(Handle) {
-        let Some(&record) = state.reservations.used(handle) else {
-            continue;
-        };
-        if record.state != ReservationState::Reserved {
-            continue;
-        }
-        if !state
-            .wheel
-            .restore_linked(handle, record.deadline_slot, record.links)
-        {
-            return broken("a hold fits its expiration list", handle);
-        }
     }
     Ok(())
 }

@@ -45,6 +45,7 @@
 
 mod decode;
 mod encode;
+mod rebuild;
 
 use crate::bytes::{Reader, Writer};
 use crate::config::{CONFIG_BYTES, Config};

@@ -7,6 +7,7 @@
 
 use super::record::{NO_FAILED_INDEX, OperationRecord};
 use super::{Execution, State};
+use crate::canary::{Canary, is_planted};
 use crate::command::{Action, Command};
 use crate::ids::{Lsn, OperationId, ReservationId, Slot};
 use crate::outcome::{NO_INDEX, Outcome, Rejection, Table};
@@ -154,13 +155,14 @@ impl State {
             index => u16::try_from(index).expect("an index lies within the bundle"),
         };
         let window = self.config.operation_window_slots;
+        let after = u64::from(!is_planted(Canary::DuplicateAfterWindow));
         let record = OperationRecord {
             operation_id: operation_id.0,
             fingerprint,
             reservation_lsn: execution.reservation_id.lsn(),
             deadline_slot: execution.deadline_slot,
             applied_lsn: lsn,
-            retire_after_slot: Slot(self.last_slot.0.saturating_add(window + 1)),
+            retire_after_slot: Slot(self.last_slot.0.saturating_add(window + after)),
             free_link: Handle::NONE,
             failed_index,
             code: execution.code,
@@ -181,7 +183,9 @@ impl State {
         let operation_id = self.operations[handle].operation_id;
         self.operation_index
             .remove(self.hash_key.id(operation_id), handle);
-        self.operations[handle].operation_id = 0;
+        if !is_planted(Canary::ReusedIdStays) {
+            self.operations[handle].operation_id = 0;
+        }
     }
 }
 

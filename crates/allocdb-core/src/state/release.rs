@@ -2,6 +2,7 @@
 
 use super::record::ReservationState;
 use super::{Execution, State};
+use crate::canary::{Canary, is_planted};
 use crate::ids::{HolderId, Lsn, ReservationId, Slot};
 use crate::outcome::ResultCode;
 use crate::slab::Handle;
@@ -73,6 +74,11 @@ impl State {
         let mut freed_count = 0;
         let mut resource = record.first_resource;
         while !resource.is_none() {
+            let is_last = freed_count > 0 && freed_count + 1 == record.resource_count;
+            if is_last && is_planted(Canary::BundleMemberLost) {
+                freed_count += 1;
+                break;
+            }
             let freed = &mut self.resources[resource];
             assert!(
                 freed.reservation == handle,

@@ -2,6 +2,7 @@
 
 use super::record::{ReservationRecord, ReservationState};
 use super::{Execution, State};
+use crate::canary::{Canary, is_planted};
 use crate::command::ResourceIds;
 use crate::ids::{HolderId, Lsn, Slot};
 use crate::outcome::ResultCode;
@@ -18,6 +19,11 @@ impl State {
         holder_id: HolderId,
         ttl_slots: u64,
     ) -> Execution {
+        let ttl_slots = if is_planted(Canary::DeadlineOneEarly) {
+            (ttl_slots - 1).max(1)
+        } else {
+            ttl_slots
+        };
         let deadline_slot = Slot(self.last_slot.0 + ttl_slots);
         assert!(deadline_slot > self.last_slot, "a deadline lies ahead");
         if let Some(failure) = self.first_unavailable(resource_ids) {
@@ -45,9 +51,7 @@ impl State {
         for (failed_index, resource_id) in (0..).zip(resource_ids.iter()) {
             let code = match self.find_resource(resource_id) {
                 None => ResultCode::ResourceNotFound,
-                Some(handle) if !self.resources[handle].reservation.is_none() => {
-                    ResultCode::ResourceBusy
-                }
+                Some(handle) if self.is_taken(handle) => ResultCode::ResourceBusy,
                 Some(_) => continue,
             };
             return Some(Execution {
@@ -56,6 +60,10 @@ impl State {
             });
         }
         None
+    }
+
+    fn is_taken(&self, resource: Handle) -> bool {
+        !self.resources[resource].reservation.is_none() && !is_planted(Canary::TwoWinners)
     }
 
     fn insert_reservation(
@@ -96,7 +104,11 @@ impl State {
             let resource = self.find_resource(resource_id).expect("found before");
             let record = &mut self.resources[resource];
             // R79, the one rule of the product: it was checked before, and is asserted here.
-            assert!(record.reservation.is_none(), "one resource, one winner");
+            if is_planted(Canary::TwoWinners) {
+                record.next_in_bundle = Handle::NONE;
+            } else {
+                assert!(record.reservation.is_none(), "one resource, one winner");
+            }
             assert!(
                 record.next_in_bundle.is_none(),
                 "an available resource is in no bundle"

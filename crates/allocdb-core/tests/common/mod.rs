@@ -12,7 +12,6 @@
 #![allow(dead_code, reason = "each test binary uses its share")]
 
 pub(crate) mod generator;
-pub(crate) mod oracle;
 
 use allocdb_core::bytes::Writer;
 use allocdb_core::{

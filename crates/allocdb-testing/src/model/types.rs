@@ -117,6 +117,20 @@ impl Command {
     }
 }
 
+impl Action {
+    /// The reservation that it names, to be given another name.
+    pub fn reservation_id_mut(&mut self) -> Option<&mut u128> {
+        match self {
+            Self::Confirm { reservation_id, .. }
+            | Self::Extend { reservation_id, .. }
+            | Self::Release { reservation_id, .. }
+            | Self::Revoke { reservation_id }
+            | Self::Reclaim { reservation_id } => Some(reservation_id),
+            _ => None,
+        }
+    }
+}
+
 /// R23, with `None` where no id of a bundle failed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs, reason = "as in docs/semantics.md")]

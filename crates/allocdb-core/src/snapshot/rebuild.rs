@@ -1,0 +1,95 @@
+//! What a snapshot leaves out, because it follows from the records: the tables by id, and the heads,
+//! tails and lengths of the expiration lists.
+
+use super::SnapshotError;
+use super::decode::broken;
+use crate::canary::{Canary, is_planted};
+use crate::ids::{OperationId, ResourceId, Slot};
+use crate::slab::Handle;
+use crate::state::State;
+use crate::state::record::ReservationState;
+use crate::wheel::Links;
+
+/// Rebuilds the tables, which are no part of the image. A repeated key is refused here: the table
+/// would hide one of the two.
+pub(super) fn restore_indexes<E>(state: &mut State) -> Result<(), SnapshotError<E>> {
+    for handle in (0..state.resources.fresh_count()).map(Handle) {
+        let Some(&record) = state.resources.used(handle) else {
+            continue;
+        };
+        if state
+            .find_resource(ResourceId(record.resource_id))
+            .is_some()
+        {
+            return broken("a resource id stands once", handle);
+        }
+        state
+            .resource_index
+            .insert(state.hash_key.id(record.resource_id), handle);
+    }
+    for handle in (0..state.reservations.fresh_count()).map(Handle) {
+        let Some(&record) = state.reservations.used(handle) else {
+            continue;
+        };
+        if state
+            .find_reservation(state.reservation_id(record.lsn))
+            .is_some()
+        {
+            return broken("a reservation id stands once", handle);
+        }
+        state
+            .reservation_index
+            .insert(state.hash_key.id(record.lsn.0.into()), handle);
+    }
+    for handle in (0..state.operations.fresh_count()).map(Handle) {
+        let Some(&record) = state.operations.used(handle) else {
+            continue;
+        };
+        if record.operation_id == 0 {
+            continue;
+        }
+        if state
+            .find_operation(OperationId(record.operation_id))
+            .is_some()
+        {
+            return broken("an operation id stands once", handle);
+        }
+        state
+            .operation_index
+            .insert(state.hash_key.id(record.operation_id), handle);
+    }
+    Ok(())
+}
+
+/// Rebuilds the heads, tails and lengths of the expiration lists from the links.
+pub(super) fn restore_wheel<E>(state: &mut State) -> Result<(), SnapshotError<E>> {
+    for handle in (0..state.reservations.fresh_count()).map(Handle) {
+        let Some(&record) = state.reservations.used(handle) else {
+            continue;
+        };
+        if record.state != ReservationState::Reserved {
+            continue;
+        }
+        if is_planted(Canary::ExpiryOrderForgotten) {
+            link_by_handle(state, handle, record.deadline_slot);
+            continue;
+        }
+        let deadline = record.deadline_slot;
+        if !state.wheel.restore_linked(handle, deadline, record.links) {
+            return broken("a hold fits its expiration list", handle);
+        }
+    }
+    Ok(())
+}
+
+/// [`Canary::ExpiryOrderForgotten`]: puts a hold behind those of lesser handles.
+fn link_by_handle(state: &mut State, handle: Handle, deadline: Slot) {
+    let previous = state.wheel.list_of(deadline).tail;
+    let next = Handle::NONE;
+    state.reservations[handle].links = Links { previous, next };
+    if !previous.is_none() {
+        state.reservations[previous].links.next = handle;
+    }
+    let links = Links { previous, next };
+    state.wheel.restore_linked(handle, deadline, links);
+}
