@@ -12,7 +12,7 @@
 //! | [`runner`], [`table`] | running them beside each other, and the table of figures |
 //! | [`model`] | the rules as plain maps, sharing nothing with the core |
 //! | [`bridge`] | from the model's words to the core's and back |
-//! | [`pair`], [`history`], [`model_check`] | the core's state beside the model, driven and shrunk |
+//! | [`pair`], [`history`], [`model_check`] | the core beside the model, driven and shrunk |
 //! | [`witness`], [`tally`] | ownership seen from outside; what was done, counted |
 //! | [`workload`], [`random`] | commands and slots drawn from a seed |
 //! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |

@@ -99,7 +99,7 @@ fn canary_duplicate_after_window_is_caught() {
     assert_caught(Canary::DuplicateAfterWindow);
 }
 
-// R79
+// R79, R83
 #[test]
 fn canary_two_winners_is_caught() {
     let failure = assert_caught(Canary::TwoWinners);

@@ -1,5 +1,5 @@
-//! What a snapshot leaves out, because it follows from the records: the tables by id, and the heads,
-//! tails and lengths of the expiration lists.
+//! What a snapshot leaves out, because it follows from the records: the tables by id, and the
+//! heads, tails and lengths of the expiration lists.
 
 use super::SnapshotError;
 use super::decode::broken;
