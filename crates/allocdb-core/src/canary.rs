@@ -13,6 +13,17 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Canary {
+    // Of the fuzz targets.
+    /// The walk follows a frame's length beyond the end of the file.
+    FrameLengthTrusted,
+    /// A snapshot under right checksums is believed without a look at its invariants.
+    SnapshotInvariantsUnchecked,
+    /// The reserved word of a request is not looked at.
+    RequestReservedIgnored,
+    /// A response may be longer than its kind and counts need.
+    ResponseLengthUnchecked,
+    /// The length of an expiration list is not bounded by the number of reservations.
+    BucketUnbounded,
     /// A duplicate is executed after the dedupe window in spite of its `valid_until_slot`.
     DuplicateAfterWindow,
     /// A torn rule that refuses a legal power cut under `sync = os`: two unsynced frames, of one

@@ -25,6 +25,7 @@
 //! that changes in a later version must not change an existing database).
 
 use crate::bytes::{Reader, Writer};
+use crate::canary::{Canary, is_planted};
 use crate::ids::Slot;
 
 /// Bytes of a stored configuration.
@@ -146,7 +147,11 @@ impl Config {
                 "max_expiration_bucket_len",
                 self.max_expiration_bucket_len.into(),
                 1,
-                reservations,
+                if is_planted(Canary::BucketUnbounded) {
+                    capacity
+                } else {
+                    reservations
+                },
             ),
             (
                 "max_expirations_per_tick",

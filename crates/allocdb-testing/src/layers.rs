@@ -34,6 +34,46 @@ pub enum How {
 /// All harnesses, the quick ones first.
 pub const LAYERS: &[Layer] = &[
     Layer {
+        name: "fuzz-log",
+        what: "a log of any bytes, or frames under right checksums, is scanned and followed",
+        unit: "executions",
+        goal_ci: 1_000_000,
+        goal_long: 100_000_000,
+        how: How::Program(&["scripts/torture/fuzz.sh", "log"]),
+    },
+    Layer {
+        name: "fuzz-snapshot",
+        what: "a snapshot of any bytes, or fields under right checksums, is refused or sound",
+        unit: "executions",
+        goal_ci: 400_000,
+        goal_long: 100_000_000,
+        how: How::Program(&["scripts/torture/fuzz.sh", "snapshot"]),
+    },
+    Layer {
+        name: "fuzz-request",
+        what: "a request of any bytes is refused or re-encodes to the same bytes",
+        unit: "executions",
+        goal_ci: 4_000_000,
+        goal_long: 100_000_000,
+        how: How::Program(&["scripts/torture/fuzz.sh", "request"]),
+    },
+    Layer {
+        name: "fuzz-response",
+        what: "a response of any bytes is refused or says what stands in it, in Rust",
+        unit: "executions",
+        goal_ci: 4_000_000,
+        goal_long: 100_000_000,
+        how: How::Program(&["scripts/torture/fuzz.sh", "response"]),
+    },
+    Layer {
+        name: "fuzz-options",
+        what: "options of any values are refused by name or make a database",
+        unit: "executions",
+        goal_ci: 1_000_000,
+        goal_long: 10_000_000,
+        how: How::Program(&["scripts/torture/fuzz.sh", "options"]),
+    },
+    Layer {
         name: "kill",
         what: "kill -9 over hosts in C, Python and Go on one database, audited from outside",
         unit: "kills",

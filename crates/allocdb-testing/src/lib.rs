@@ -15,10 +15,12 @@
 //! | [`pair`], [`history`], [`model_check`] | the core beside the model, driven and shrunk |
 //! | [`witness`], [`tally`] | ownership seen from outside; what was done, counted |
 //! | [`workload`], [`random`] | commands and slots drawn from a seed |
+//! | [`fuzz`] | bodies of the fuzz targets; `crates/allocdb-fuzz` makes programs of them |
 //! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |
 
 pub mod bridge;
 pub mod history;
+pub mod fuzz;
 pub mod layer;
 pub mod layers;
 pub mod model;

@@ -36,7 +36,7 @@ pub fn decode<S: ByteSource>(
     let crc = verify_sections(source, &header)?;
     let mut state = State::new(header.config).map_err(SnapshotError::State)?;
     restore(source, &header, &mut state)?;
-    state.check_invariants().map_err(SnapshotError::Broken)?;
+    state.check_restored().map_err(SnapshotError::Broken)?;
     Ok((state, header.info(crc)))
 }
 
