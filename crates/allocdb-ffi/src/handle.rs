@@ -5,6 +5,7 @@
 //! | `magic` | tells a handle from another pointer |
 //! | `generation` | the fork generation of its opening: another one means a child |
 //! | `calls` | calls under way, and the bit that says closed |
+//! | `idle` | where the closer waits for them |
 //! | `database` | what is behind it; NULL once closed |
 //! | `next` | the list of all shells, never shortened |
 //!
@@ -15,7 +16,9 @@
 //! into commands to another database. It costs 64 bytes an open.
 //!
 //! In a forked child nothing is waited for and no file is touched: the threads that were inside
-//! calls do not exist there.
+//! calls do not exist there. For the same reason the lock that a closer waits with is the handle's
+//! own: one for all handles, held by any thread at the moment of a fork, would be held for ever in
+//! the child, whose own handles could then not be closed.
 
 use core::ptr;
 use std::alloc::{Layout, alloc, dealloc};
@@ -36,6 +39,7 @@ const CLOSED: u64 = 1 << 63;
 pub(crate) struct Shell {
     magic: u64,
     generation: u32,
+    idle: (Mutex<()>, Condvar),
     calls: AtomicU64,
     database: AtomicPtr<Database>,
     next: *mut Shell,
@@ -45,8 +49,6 @@ const _: () = assert!(size_of::<Shell>() <= 64);
 
 /// Every shell there ever was.
 static SHELLS: AtomicPtr<Shell> = AtomicPtr::new(ptr::null_mut());
-/// One for all handles: closing is rare, and a shell stays small.
-static IDLE: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
 /// A call under way on an open handle.
 struct Call<'a>(&'a Shell);
@@ -57,6 +59,7 @@ pub(crate) fn make(database: Database) -> Option<*mut allocdb> {
     let shell = allocate(Shell {
         magic: MAGIC,
         generation: fork::generation(),
+        idle: (Mutex::new(()), Condvar::new()),
         calls: AtomicU64::new(0),
         database: AtomicPtr::new(database),
         next: ptr::null_mut(),
@@ -138,7 +141,7 @@ pub(crate) unsafe fn close(db: *mut allocdb) -> Result<(), Failure> {
 }
 
 fn wait_until_idle(shell: &Shell) {
-    let (idle, is_idle) = (&IDLE.0, &IDLE.1);
+    let (idle, is_idle) = &shell.idle;
     let mut guard = idle.lock().unwrap_or_else(PoisonError::into_inner);
     while shell.calls.load(Ordering::Acquire) != CLOSED {
         guard = is_idle.wait(guard).unwrap_or_else(PoisonError::into_inner);
@@ -183,8 +186,9 @@ impl Drop for Call<'_> {
         assert!(before & !CLOSED > 0, "a call leaves once");
         if before == CLOSED + 1 {
             // The lock makes sure that a closer which saw the count is asleep by now.
-            drop(IDLE.0.lock().unwrap_or_else(PoisonError::into_inner));
-            IDLE.1.notify_all();
+            let (idle, is_idle) = &self.0.idle;
+            drop(idle.lock().unwrap_or_else(PoisonError::into_inner));
+            is_idle.notify_all();
         }
     }
 }

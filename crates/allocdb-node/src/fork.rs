@@ -84,6 +84,8 @@ fn spin_lock() {
 pub(crate) struct LockDescriptor {
     place: usize,
     descriptor: c_int,
+    /// The process that opened it: in a child, place and number may both be another lock's.
+    generation: u32,
 }
 
 impl LockDescriptor {
@@ -101,7 +103,11 @@ impl LockDescriptor {
         let opened = open();
         LOCKS[place].store(opened.unwrap_or(FREE), Ordering::Relaxed);
         BUSY.store(false, Ordering::Release);
-        opened.map(|descriptor| Self { place, descriptor })
+        opened.map(|descriptor| Self {
+            place,
+            descriptor,
+            generation: generation(),
+        })
     }
 
     /// The descriptor; in a forked child it is closed.
@@ -114,8 +120,8 @@ impl Drop for LockDescriptor {
     fn drop(&mut self) {
         spin_lock();
         let place = &LOCKS[self.place];
-        // In a child the place is empty, and the number may be somebody else's file by now.
-        if place.load(Ordering::Relaxed) == self.descriptor {
+        // In a child it is closed, and its number may be somebody else's file by now.
+        if self.generation == generation() {
             // The explicit unlock frees the lock even if a child without handlers has a copy.
             // SAFETY: the place says that this descriptor is still ours and open.
             unsafe {

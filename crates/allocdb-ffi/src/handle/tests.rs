@@ -5,7 +5,7 @@ use std::ffi::CString;
 
 use allocdb_node::status;
 
-use super::{close, with};
+use super::{close, shell_of, with};
 use crate::api::lifecycle::{allocdb_close, allocdb_open};
 use crate::api::upkeep::allocdb_log_read;
 use crate::failure::Failure;
@@ -85,4 +85,34 @@ fn what_is_no_handle_is_told_so() {
         answer.err().map(|failure| failure.status),
         Some(status::E_INVALID)
     );
+}
+
+/// The lock that closers wait with was one for all handles. A thread that held it at a fork, for the
+/// few instructions that it is held, held it for ever in the child: nothing could be closed there.
+#[test]
+fn a_child_forked_while_a_handle_is_being_closed_can_close_its_own() {
+    let directories = [tempfile::tempdir(), tempfile::tempdir()];
+    let [inherited_in, own_in] = directories.map(|made| made.expect("a directory"));
+    let mut inherited = open(&inherited_in);
+    // SAFETY: an open handle.
+    let shell = unsafe { shell_of(inherited) };
+    let shell = shell.unwrap_or_else(|_| panic!("a handle"));
+    let closer = shell.idle.0.lock().expect("nobody panics with it");
+    // SAFETY: the child uses what glibc makes usable after a fork (memory, files), and ends itself.
+    let state = unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            libc::alarm(20);
+            let mut own = open(&own_in);
+            let closed = (allocdb_close(&raw mut own), allocdb_close(&raw mut inherited));
+            libc::_exit(i32::from(closed != (0, 0)));
+        }
+        let mut state = 0;
+        assert_eq!(libc::waitpid(child, &raw mut state, 0), child);
+        state
+    };
+    assert_eq!(state, 0, "14 is the alarm: it waited");
+    drop(closer);
+    // SAFETY: an open handle.
+    assert_eq!(unsafe { allocdb_close(&raw mut inherited) }, 0);
 }

@@ -86,3 +86,27 @@ fn a_handle_dropped_in_a_child_leaves_the_parents_lock_alone() {
     assert!(open_and_lock(&path).is_err(), "the parent still has it");
     drop(lock);
 }
+
+/// A child's own lock may get both the place and the number of the inherited one, whose handle then
+/// took it for its own when it was dropped, and closed it.
+#[test]
+fn a_handle_dropped_in_a_child_leaves_the_childs_own_lock_alone() {
+    let _alone = FORKS.lock().expect("no test panics while forking");
+    let directory = tempfile::tempdir().expect("a directory");
+    let [inherited, own] = ["LOCK", "OWN"].map(|name| {
+        let path = directory.path().join(name);
+        std::ffi::CString::new(path.to_str().expect("text")).expect("no zero")
+    });
+    let mut lock = Some(open_and_lock(&inherited).expect("nobody has it"));
+    let number = lock.as_ref().map_or(-1, LockDescriptor::raw);
+    let answer = in_forked_child(|| {
+        let Ok(mine) = open_and_lock(&own) else {
+            return 0;
+        };
+        let is_same = mine.raw() == number;
+        drop(lock.take());
+        c_int::from(is_same) | (c_int::from(open_and_lock(&own).is_err()) << 1)
+    });
+    assert_eq!(answer, 3, "the number is used again, and the lock is held");
+    drop(lock);
+}
