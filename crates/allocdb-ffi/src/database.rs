@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use allocdb_node::cancellation::CancellationOff;
 use allocdb_node::diagnostics::LINE_BYTES_MAX;
 use allocdb_node::storage::{DirectoryOptions, FileStorage};
 use allocdb_node::{
@@ -52,6 +53,8 @@ impl Database {
 
     /// Copies the database into `directory`.
     pub(crate) fn backup(&self, directory: &CStr) -> Result<(), Failure> {
+        // Its files are closed on every way out, and close is a cancellation point.
+        let _cancellation_off = CancellationOff::new();
         let options = DirectoryOptions {
             create: true,
             allow_network_file_system: self.wanted.options.allow_network_fs,

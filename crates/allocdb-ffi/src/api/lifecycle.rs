@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_char};
 use core::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use allocdb_node::cancellation::CancellationOff;
 use allocdb_node::status;
 
 use crate::database::Database;
@@ -146,6 +147,8 @@ pub unsafe extern "C" fn allocdb_open(
         unsafe { out.write(handle) };
         Ok(())
     };
+    // Recovery closes what it has read, and a failure everything: close is a cancellation point.
+    let _cancellation_off = CancellationOff::new();
     thread::install_panic_hook();
     let outputs = [Memory::output(3, "out", out, 1)];
     // SAFETY: as this function's comment asks.
@@ -171,6 +174,7 @@ pub unsafe extern "C" fn allocdb_close(db: *mut *mut allocdb) -> allocdb_status 
     if db.is_null() {
         return allocdb_status::from(status::OK);
     }
+    let _cancellation_off = CancellationOff::new();
     let closed = || {
         if !db.is_aligned() {
             return Err(Failure::argument(1, format_args!("db is not aligned")));
