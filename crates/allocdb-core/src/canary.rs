@@ -65,6 +65,32 @@ pub enum Canary {
     /// Acceptance does not count the commit's own operations: it admits what `apply` has no room
     /// for.
     RoomIgnoresCommit,
+    /// A panic in a commit, with the frame made and not written.
+    PanicBeforeWrite,
+    /// A panic in a commit, with the frame durable and not applied.
+    PanicAfterWrite,
+    /// A panic in a commit, between two commands that are applied.
+    PanicInApply,
+    /// A panic in a read, while the state is looked at.
+    PanicInRead,
+    /// A panic in a checkpoint, between the snapshot and the log.
+    PanicInCheckpoint,
+    /// A panic in a backup, while commits are held off.
+    PanicInBackup,
+    /// A panic while a database is opened, recovered and locked.
+    PanicInOpen,
+    /// A panic while a database is closed, before the log is sealed.
+    PanicInClose,
+    /// A backup whose copy has three log positions left: what nobody lives to see otherwise.
+    LastPositionIsNear,
+    /// A forked child that keeps its copy of the lock.
+    ChildKeepsLock,
+    /// A handle whose closing does not wait for the calls under way.
+    CloseDoesNotWait,
+    /// A call that lets its thread be cancelled inside.
+    CancelledInside,
+    /// A log callback that is let back into the library.
+    CallbackMayCall,
 }
 
 /// Whether `canary` is planted in this thread.

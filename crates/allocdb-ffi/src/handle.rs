@@ -25,6 +25,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use allocdb_core::canary::{Canary, is_planted};
 use allocdb_node::{fork, status};
 
 use crate::database::Database;
@@ -123,7 +124,7 @@ pub(crate) unsafe fn close(db: *mut allocdb) -> Result<(), Failure> {
         return Ok(());
     }
     let is_forked = shell.generation != fork::generation();
-    if !is_forked {
+    if !is_forked && !is_planted(Canary::CloseDoesNotWait) {
         wait_until_idle(shell);
     }
     let database = shell.database.swap(ptr::null_mut(), Ordering::AcqRel);

@@ -13,6 +13,7 @@
 //! | `memory`, `growable` | the caller's memory; structs that may grow |
 //! | `database`, `options`, `command` | what is behind a handle; options, commands, outcomes |
 //! | `failure`, `texts` | errors; names as C strings |
+//! | `torture` | with the feature of that name alone: planting bugs, for the tests of the C API |
 //!
 //! Its contract is frozen in three lists, compared with the code from both sides:
 //! `abi/symbols.txt`, `abi/numbers.txt`, `abi/layouts.txt`.
@@ -45,4 +46,6 @@ mod memory;
 mod options;
 mod texts;
 mod thread;
+#[cfg(feature = "torture")]
+pub mod torture;
 pub mod types;

@@ -17,6 +17,8 @@ use core::ptr;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
+use allocdb_core::canary::{Canary, is_planted};
+
 thread_local! {
     static NOTE: Cell<*mut PanicNote> = const { Cell::new(ptr::null_mut()) };
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
@@ -80,7 +82,7 @@ pub(crate) fn call_back(callback: impl FnOnce()) {
 
 /// Whether this thread is inside the log callback.
 pub(crate) fn is_in_callback() -> bool {
-    IN_CALLBACK.get()
+    IN_CALLBACK.get() && !is_planted(Canary::CallbackMayCall)
 }
 
 /// Installs the panic hook, once for the process.

@@ -22,6 +22,7 @@
 
 use std::time::Instant;
 
+use allocdb_core::canary::{Canary, is_planted};
 use allocdb_core::log::SECTOR_BYTES;
 use allocdb_core::snapshot::{self, Overrides, SnapshotError, SnapshotInfo};
 use allocdb_core::state::State;
@@ -96,9 +97,16 @@ impl<'t, T: Storage> Backup<'t, T> {
         let started = Instant::now();
         let source_lsn = state.last_lsn();
         // R4, R101.
-        let lsn = source_lsn.after(LSN_RAISE);
+        let lsn = if is_planted(Canary::LastPositionIsNear) {
+            Some(Lsn(Lsn::MAX.0 - 3))
+        } else {
+            source_lsn.after(LSN_RAISE)
+        };
         let lsn = lsn.ok_or(BackupError::LsnExhausted { lsn: source_lsn })?;
         self.lsn = lsn;
+        if is_planted(Canary::PanicInBackup) {
+            panic!("planted in a backup");
+        }
         let overrides = Overrides {
             config: Config {
                 database_id: self.database_id,

@@ -7,6 +7,8 @@
 
 use core::ffi::c_int;
 
+use allocdb_core::canary::{Canary, is_planted};
+
 /// While it lives, this thread cannot be cancelled. They nest.
 #[derive(Debug)]
 #[must_use = "cancellation is off only as long as the value lives"]
@@ -20,15 +22,21 @@ unsafe extern "C" {
     fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
 }
 
-/// The value that glibc and musl give it.
+/// The values that glibc and musl give them.
+const PTHREAD_CANCEL_ENABLE: c_int = 0;
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
 
 impl CancellationOff {
     /// Turns cancellation off for this thread.
     pub fn new() -> Self {
         let mut before = 0;
+        let state = if is_planted(Canary::CancelledInside) {
+            PTHREAD_CANCEL_ENABLE
+        } else {
+            PTHREAD_CANCEL_DISABLE
+        };
         // SAFETY: the state is valid and `before` has room; the call only changes this thread.
-        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        unsafe { pthread_setcancelstate(state, &raw mut before) };
         Self {
             before,
             _not_send: core::marker::PhantomData,

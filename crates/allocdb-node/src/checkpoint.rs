@@ -65,6 +65,9 @@ pub fn run<S: Storage>(
     wal.flush()
         .map_err(|error| CheckpointError::Fatal { error })?;
     let (snapshot_bytes, snapshot_crc) = publish_snapshot(wal, state)?;
+    if is_planted(Canary::PanicInCheckpoint) {
+        panic!("planted in a checkpoint");
+    }
     let oldest = rewrite_log(wal, snapshot_crc)?;
     remove_older(wal, oldest)?;
 

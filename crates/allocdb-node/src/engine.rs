@@ -14,6 +14,7 @@
 
 use std::sync::{Mutex, PoisonError, TryLockError};
 
+use allocdb_core::canary::{Canary, is_planted};
 use allocdb_core::hash::Digest;
 use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};
 use allocdb_core::{Config, Lsn, OperationId, Outcome, ReservationId, ResourceId, Slot};
@@ -76,6 +77,9 @@ impl<S: Storage> Engine<S> {
             report,
             grown_from,
         } = recovery::open(storage, options, &settings)?;
+        if is_planted(Canary::PanicInOpen) {
+            panic!("planted in opening");
+        }
         let no_memory = OpenError::NoMemory {
             bytes: memory::memory_bytes(state.config(), &settings),
         };
@@ -470,6 +474,9 @@ impl<S: Storage> Engine<S> {
         // R78: memory may lag the log.
         if let Some(reason) = self.shared.queue.halt_reason() {
             return Err(ReadError::Halted { reason });
+        }
+        if is_planted(Canary::PanicInRead) {
+            panic!("planted in a read");
         }
         let applied = state.last_lsn();
         // R73: the fence.

@@ -16,6 +16,8 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::OnceLock;
 
+use allocdb_core::canary::{Canary, is_planted};
+
 /// How many databases one process can hold open for writing.
 pub const OPEN_LOCKS_MAX: usize = 1024;
 
@@ -61,7 +63,7 @@ extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     for place in &LOCKS {
         let descriptor = place.swap(FREE, Ordering::Relaxed);
-        if descriptor >= 0 {
+        if descriptor >= 0 && !is_planted(Canary::ChildKeepsLock) {
             // SAFETY: the registry holds descriptors of ours that are open, and this child's copy
             // is used by nobody: the handle that owns it finds its place empty.
             unsafe { libc::close(descriptor) };

@@ -104,7 +104,10 @@ fn a_child_forked_while_a_handle_is_being_closed_can_close_its_own() {
         if child == 0 {
             libc::alarm(20);
             let mut own = open(&own_in);
-            let closed = (allocdb_close(&raw mut own), allocdb_close(&raw mut inherited));
+            let closed = (
+                allocdb_close(&raw mut own),
+                allocdb_close(&raw mut inherited),
+            );
             libc::_exit(i32::from(closed != (0, 0)));
         }
         let mut state = 0;
