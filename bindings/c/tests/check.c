@@ -89,6 +89,28 @@ void skip(const char *why)
     printf("    skipped: %s\n", why);
 }
 
+/* There in a library built with the feature `torture` alone. */
+extern bool allocdb_torture_plant(const char *name) __attribute__((weak));
+
+bool plant(const char *name)
+{
+    return allocdb_torture_plant != NULL && allocdb_torture_plant(name);
+}
+
+bool plant_here(void)
+{
+    const char *name = getenv("ALLOCDB_CANARY");
+
+    return name != NULL && plant(name);
+}
+
+int rounds(int fewest)
+{
+    const char *text = getenv("ALLOCDB_ROUNDS");
+
+    return fewest * (text != NULL ? atoi(text) : 1);
+}
+
 int failed_checks(void)
 {
     return failures;
@@ -99,6 +121,8 @@ int run_tests(const struct test *tests, size_t count)
     int failed = 0;
 
     main_process = getpid();
+    if (getenv("ALLOCDB_CANARY") != NULL && !plant_here())
+        printf("    no such bug can be planted here\n");
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; i < count; i++) {
         int before = failures;

@@ -43,6 +43,15 @@ bool check_says(const allocdb_error *error, const char *text, const char *file, 
 bool is_zero(const void *object, size_t size);
 /* Says why a test could not try something here; it counts as passed. */
 void skip(const char *why);
+/*
+ * Plants the bug named by ALLOCDB_CANARY in this thread, in a library that has been built for it:
+ * whether there is one. run_tests does it for the thread that runs the tests.
+ */
+bool plant_here(void);
+/* The same with a name; NULL takes it out. False where the library knows no bugs. */
+bool plant(const char *name);
+/* ALLOCDB_ROUNDS times as often: for what has to be met by chance. */
+int rounds(int fewest);
 /* Failed checks so far: a child process exits with it. */
 int failed_checks(void);
 

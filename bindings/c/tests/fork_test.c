@@ -24,13 +24,6 @@
 static allocdb_error error;
 static bool stop;
 
-static int rounds(int fewest)
-{
-    const char *text = getenv("ALLOCDB_ROUNDS");
-
-    return fewest * (text != NULL ? atoi(text) : 1);
-}
-
 static void every_call_is_forked_then_closed(void *argument)
 {
     allocdb *db = argument, *copy = db;

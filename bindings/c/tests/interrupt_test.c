@@ -36,13 +36,6 @@
 static allocdb_error error;
 static allocdb *db;
 
-static int rounds(int fewest)
-{
-    const char *text = getenv("ALLOCDB_ROUNDS");
-
-    return fewest * (text != NULL ? atoi(text) : 1);
-}
-
 /* What is not in the table: opening, closing, and what needs no handle. */
 static allocdb_status opens_and_closes(allocdb *unused, allocdb_error *story)
 {
@@ -120,6 +113,7 @@ static void *calls_cancelled(void *argument)
     int before;
     allocdb_error story;
 
+    (void)plant_here();
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     pthread_cancel(pthread_self());
     /* What the test itself does in there, making directories, must not be where it ends. */
