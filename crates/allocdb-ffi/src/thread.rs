@@ -65,7 +65,9 @@ pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, PanicNote> {
     NOTE.set(outer);
     caught.map_err(|payload| {
         // A payload is a text, made by our own code; were it anything else, its drop could panic.
-        core::mem::forget(payload);
+        if !payload.is::<&str>() && !payload.is::<String>() {
+            core::mem::forget(payload);
+        }
         note
     })
 }

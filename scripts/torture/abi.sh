@@ -1,0 +1,244 @@
+#!/usr/bin/env bash
+# Tries the C API the hard way: every C and C++ test under AddressSanitizer with an instrumented library
+# and under valgrind, races and forks over and over, panics inside the engine, planted bugs.
+#
+# usage: scripts/torture/abi.sh [--goal N] [--seconds S] [--seed N] [--help]
+#
+#   --goal N      runs of a program (default 24: one of each kind; from 72 on every program in every
+#                 way; beyond, races and forks are repeated)
+#   --seconds S   stop after S seconds, between two runs; 0 (default) is no limit
+#   --seed N      taken as every layer takes one; nothing here is drawn
+#   --help        this text
+#
+# A layer of scripts/torture.sh: prints "progress DONE", "figure NAME VALUE" and "found TEXT"; the exit
+# status is 0 exactly if nothing was found. Needs the staged tree, and for what is instrumented a build
+# of its own, with a compiler flag that stable Rust allows under RUSTC_BOOTSTRAP. The library that
+# bugs are planted in exists for these runs alone.
+#
+# gcc's sanitizer with the plain library sees the caller's mistakes and is blind inside the library:
+# so the library is instrumented too, and both sides use the runtime that comes with rustc. Each tool
+# first shows that it sees into the library: five buffers that are shorter than said must be reported.
+
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+GOAL=24 SECONDS_MAX=0
+while [ $# -gt 0 ]; do
+    case $1 in
+        --goal) GOAL=$2; shift 2 ;;
+        --seconds) SECONDS_MAX=$2; shift 2 ;;
+        --seed) shift 2 ;;
+        --help | -h) usage; exit 0 ;;
+        *) fail "unknown option '$1'; see --help" ;;
+    esac
+done
+
+STAGE=${ALLOCDB_STAGE:-$STAGE}
+TESTS=$ROOT/bindings/c/tests
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+CC=${CC:-cc} CXX=${CXX:-c++}
+TRIPLE=$(rustc -vV | sed -n 's/^host: //p')
+RUNTIME=$(rustc --print sysroot)/lib/rustlib/$TRIPLE/lib/librustc-stable_rt.asan.a
+C_PROGRAMS=(calls names misuse rejection files growth backup reader threads crash fork interrupt race)
+CPP_PROGRAMS=(commands values failures lifetime)
+DONE=0 FOUND=0
+declare -A FIGURES=()
+
+[ -e "$STAGE/lib/libAllocDB.so" ] || fail "no staged tree in $STAGE; type scripts/stage.sh first"
+
+# ---- the layer's words ----
+
+is_over() {
+    [ "$DONE" -ge "$GOAL" ] \
+        || { [ "$SECONDS_MAX" -gt 0 ] && [ "$SECONDS" -ge "$SECONDS_MAX" ]; }
+}
+
+# ran KIND: one run is done.
+ran() {
+    DONE=$((DONE + 1))
+    FIGURES[$1]=$((${FIGURES[$1]:-0} + 1))
+    say "progress $DONE"
+}
+
+found() { # TEXT [LOG]
+    FOUND=$((FOUND + 1))
+    say "found $1"
+    if [ $# -gt 1 ]; then tail -n 40 "$2" | sed 's/^/    /'; fi
+}
+
+conclude() {
+    local name
+    for name in "${!FIGURES[@]}"; do say "figure $name ${FIGURES[$name]}"; done | sort
+    [ "$FOUND" = 0 ]
+}
+
+# ---- building ----
+
+# The instrumented library, in which bugs can be planted: a tree to link against, as the staged one.
+build_tried() {
+    TRIED=$TARGET/abi-tried
+    if [ ! -e "$RUNTIME" ]; then
+        say "skipped: this Rust comes without AddressSanitizer's runtime"
+        return 1
+    fi
+    if ! (cd "$ROOT" && RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo rustc --quiet \
+        --profile torture -p allocdb-ffi --features torture --lib --crate-type cdylib \
+        --target "$TRIPLE" --target-dir "$TRIED") >"$WORK/build.log" 2>&1; then
+        found "the instrumented library does not build" "$WORK/build.log"
+        return 1
+    fi
+    mkdir -p "$WORK/tried"
+    cp "$TRIED/$TRIPLE/torture/libAllocDB.so" "$WORK/tried/libAllocDB.so.0"
+    ln -s libAllocDB.so.0 "$WORK/tried/libAllocDB.so"
+}
+
+# build NAME WAY: a test program against the staged library (plain) or the instrumented one (asan).
+build() {
+    local name=$1 way=$2 compiler=$CC standard=c11 source=$TESTS/$1_test.c file
+    local flags=(-g -O1 -fno-omit-frame-pointer "-I$STAGE/include")
+    local link=(-pthread) sources
+    [ ! -e "$WORK/$way-$name" ] || return 0
+    sources=("$source" "$TESTS/check.c")
+    if [ ! -e "$source" ]; then
+        compiler=$CXX standard=c++17 sources=("$TESTS/${name}_test.cpp")
+    fi
+    flags+=("-std=$standard" "-DALLOCDB_VECTORS=\"$ROOT/crates/allocdb-node/vectors\"")
+    if [ "$way" = asan ]; then
+        # What is undefined ends the program where it stands: no second runtime.
+        flags+=(-fsanitize=address,undefined -fsanitize-undefined-trap-on-error)
+        link+=("-L$WORK/tried" -lAllocDB "-Wl,-rpath,$WORK/tried" -rdynamic
+            -Wl,--whole-archive "$RUNTIME" -Wl,--no-whole-archive -ldl -lrt -lm)
+    else
+        link+=("-L$STAGE/lib" -lAllocDB "-Wl,-rpath,$STAGE/lib")
+    fi
+    local objects=()
+    for file in "${sources[@]}"; do
+        objects+=("$WORK/$way-$name-$(basename "$file").o")
+        "$compiler" "${flags[@]}" -c -o "${objects[-1]}" "$file" || return 1
+    done
+    "$compiler" -o "$WORK/$way-$name" "${objects[@]}" "${link[@]}"
+}
+
+built() { # NAME WAY
+    build "$@" >"$WORK/build.log" 2>&1 || { found "$1 does not build ($2)" "$WORK/build.log"; false; }
+}
+
+# ---- runs ----
+
+# asan NAME: the program with the instrumented library.
+asan() {
+    local status=0
+    built "$1" asan || return 0
+    timeout 300 "$WORK/asan-$1" >"$WORK/log" 2>&1 || status=$?
+    [ "$status" = 0 ] || found "$1 with the instrumented library ($status)" "$WORK/log"
+    ran asan_runs
+}
+
+# asan_sees N: the N-th buffer that is too short is reported, inside of the library.
+asan_sees() {
+    built overrun asan || return 0
+    ! timeout 60 "$WORK/asan-overrun" "$1" >"$WORK/log" 2>&1 \
+        && grep -q 'AddressSanitizer: heap-buffer-overflow' "$WORK/log" \
+        && grep -q '#[1-3] .*AllocDB\|#[1-3] .*allocdb_' "$WORK/log" \
+        || found "canary: AddressSanitizer does not see mistake $1" "$WORK/log"
+    ran canaries_caught
+}
+
+# caught_by PROGRAM CANARY: with this bug planted the program does not pass. A hang is a catch too.
+caught_by() {
+    built "$1" asan || return 0
+    if ALLOCDB_CANARY=$2 timeout -k 1 8 "$WORK/asan-$1" >"$WORK/log" 2>&1; then
+        found "canary: $1 does not notice '$2'" "$WORK/log"
+    fi
+    if grep -q 'no such bug' "$WORK/log"; then found "canary: '$2' is unknown" "$WORK/log"; fi
+    ran canaries_caught
+}
+
+has_valgrind() {
+    command -v valgrind >/dev/null || { say "skipped: valgrind is not installed"; false; }
+}
+
+# memcheck NAME: the program with the staged library under valgrind, which keeps the limit of
+# descriptors to itself, and takes threads that a forked child has not for leaks.
+memcheck() {
+    local status=0 kinds=definite failed
+    built "$1" plain || return 0
+    [ "$1" != lifetime ] || kinds=none
+    timeout 900 valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds="$kinds" \
+        --errors-for-leak-kinds="$kinds" "$WORK/plain-$1" >"$WORK/log" 2>&1 || status=$?
+    failed=$(grep '^FAILED' "$WORK/log" | grep -cv 'too_many_open_files_is_an_error$\|what_the_machine_does_not_give_is_told$') || true
+    if [ "$status" -gt 1 ] || [ "$failed" != 0 ] || grep -q '^==[0-9]*== [A-Z]' "$WORK/log"; then
+        found "$1 under valgrind ($status)" "$WORK/log"
+    fi
+    ran memcheck_runs
+}
+
+memcheck_sees() { # N
+    built overrun plain || return 0
+    timeout 300 valgrind --quiet --error-exitcode=99 "$WORK/plain-overrun" "$1" \
+        >"$WORK/log" 2>&1 || true
+    grep -q 'Invalid \(read\|write\)' "$WORK/log" \
+        || found "canary: valgrind does not see mistake $1" "$WORK/log"
+    ran canaries_caught
+}
+
+# again NAME ROUNDS: what has to be met by chance, with the library as it is shipped.
+again() {
+    local status=0
+    built "$1" plain || return 0
+    ALLOCDB_ROUNDS=$2 timeout 900 "$WORK/plain-$1" >"$WORK/log" 2>&1 || status=$?
+    [ "$status" = 0 ] || found "$1 in $2 rounds ($status)" "$WORK/log"
+    FIGURES[rounds]=$((${FIGURES[rounds]:-0} + $2))
+    ran repeated_runs
+}
+
+# ---- the order: one of each kind, then everything, then again and again ----
+
+CANARIES=("fork|child keeps lock" "misuse|callback may call" "interrupt|cancelled inside"
+    "race|close does not wait")
+
+list_runs() {
+    local name number
+    if [ "$HAS_ASAN" = 1 ]; then
+        say "asan overrun"
+        for number in 1 2 3 4 5; do say "asan_sees $number"; done
+        for name in panic fork race interrupt misuse; do say "asan $name"; done
+        for name in "${CANARIES[@]}"; do say "caught_by $name"; done
+    fi
+    for name in fork race interrupt; do say "again $name 1"; done
+    if [ "$HAS_VALGRIND" = 1 ]; then
+        for number in 1 4; do say "memcheck_sees $number"; done
+        say "memcheck calls"
+        for number in 2 3 5; do say "memcheck_sees $number"; done
+    fi
+    if [ "$HAS_ASAN" = 1 ]; then
+        for name in "${C_PROGRAMS[@]}" "${CPP_PROGRAMS[@]}"; do say "asan $name"; done
+    fi
+    if [ "$HAS_VALGRIND" = 1 ]; then
+        for name in overrun "${C_PROGRAMS[@]}" "${CPP_PROGRAMS[@]}"; do say "memcheck $name"; done
+    fi
+    while :; do
+        for name in fork race interrupt; do say "again $name 5"; done
+        if [ "$HAS_ASAN" = 1 ]; then
+            for name in panic race fork; do say "asan $name"; done
+        fi
+    done
+}
+
+main() {
+    local what name rest
+    HAS_ASAN=0 HAS_VALGRIND=0
+    if build_tried; then HAS_ASAN=1; fi
+    if has_valgrind; then HAS_VALGRIND=1; fi
+    while ! is_over && read -r what name rest; do
+        case $what in
+            caught_by) caught_by "${name%%|*}" "${name#*|}${rest:+ $rest}" ;;
+            *) "$what" "$name" ${rest:+"$rest"} ;;
+        esac
+    done < <(list_runs 2>/dev/null)
+    conclude
+}
+
+main
