@@ -335,7 +335,8 @@ main() {
             try "valgrind finds nothing" valgrind_is_silent C
             try "valgrind finds nothing in C++" valgrind_is_silent C++
         fi
-        test_programs calls names misuse rejection files growth backup reader threads crash allocation memory
+        test_programs calls names misuse rejection files growth backup reader threads crash fork race interrupt \
+            allocation memory
         test_cpp_programs
     fi
     tell_counts "C and C++ tests"

@@ -1,10 +1,11 @@
 /*
  * every_call.h - every function that takes a handle, each as one row of a table.
  *
- * What holds for "any call" (closed, forked, re-entered, cancelled, interrupted, on a small stack) is
- * tried on all of them, and a function that is added to allocdb.h is added here once. The arguments
- * are sound, so that a call fails for no reason but the one that is tried: on an open handle each
- * answers OK or what its rows may lack. A backup goes to a new directory each time.
+ * What holds for "any call" (closed, forked, re-entered, cancelled, interrupted, on a small
+ * stack) is tried on all of them, and a function that is added to allocdb.h is added here once.
+ * The arguments are sound, so that a call fails for no reason but the one that is tried: on an
+ * open handle each answers OK or what its rows may lack. A backup goes to a new directory each
+ * time.
  */
 #ifndef EVERY_CALL_H
 #define EVERY_CALL_H

@@ -1,10 +1,10 @@
 /*
  * fork_test.c - a host that forks, at any moment, as often as it likes.
  *
- * Laws: every call on an inherited handle answers E_FORKED, and after closing it there E_CLOSED; the
- * child's closing touches no file and no lock, neither the parent's nor one of the child's own; the
- * lock ends with the parent, whoever of its children is left; the parent goes on as if nothing had
- * been. None of it depends on what other threads were doing at the fork.
+ * Laws: every call on an inherited handle answers E_FORKED, and after closing it there E_CLOSED;
+ * the child's closing touches no file and no lock, neither the parent's nor one of the child's
+ * own; the lock ends with the parent, whoever of its children is left; the parent goes on as if
+ * nothing had been. None of it depends on what other threads were doing at the fork.
  *
  * ALLOCDB_ROUNDS repeats what has to be met by chance.
  */

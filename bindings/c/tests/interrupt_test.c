@@ -1,10 +1,11 @@
 /*
- * interrupt_test.c - what a host does to its threads while they are inside: cancels them, sends them
- * signals without end, gives them hardly any stack, ends them.
+ * interrupt_test.c - what a host does to its threads while they are inside: cancels them, sends
+ * them signals without end, gives them hardly any stack, ends them.
  *
- * Laws: a call on a cancelled thread finishes and answers, and the thread ends at the host's own next
- * cancellation point; a call that handlers interrupt goes on, as if nothing had been; every call but
- * opening fits a thread of 64 KiB, and opening one of 128 KiB; a thread's destructors may call. Where a call is out of contract it is said here: asynchronous cancellation (a library
+ * Laws: a call on a cancelled thread finishes and answers, and the thread ends at the host's own
+ * next cancellation point; a call that handlers interrupt goes on, as if nothing had been; every
+ * call but opening fits a thread of 64 KiB, and opening one of 128 KiB; a thread's destructors
+ * may call. Where a call is out of contract it is said here: asynchronous cancellation (a library
  * cannot be written for it), siglongjmp out of a handler or longjmp out of a callback that
  * interrupted a call, and calls from signal handlers.
  *

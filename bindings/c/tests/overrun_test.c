@@ -2,9 +2,10 @@
  * overrun_test.c - a caller whose buffer is shorter than it says: what no library can notice, and
  * what an instrumented one must report, or it has looked at nothing.
  *
- * The canary of the sanitizer runs. `overrun_test N` makes the mistake N (1 to MISTAKES) inside of the
- * library and is to be ended by the tool; without an argument everything is as long as it says, and
- * the tool is to stay silent. The bytes that are one too far are touched by the library alone.
+ * The canary of the sanitizer runs. `overrun_test N` makes the mistake N (1 to MISTAKES) inside
+ * of the library and is to be ended by the tool; without an argument everything is as long as it
+ * says, and the tool is to stay silent. The bytes that are one too far are touched by the library
+ * alone.
  */
 #include "check.h"
 

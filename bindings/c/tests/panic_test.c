@@ -2,13 +2,14 @@
  * panic_test.c - a bug inside the engine, at every place where one hurts, seen from the host.
  *
  * Laws: a panic is answered with E_PANIC, which is indefinite, and with its text; it halts the
- * engine, and whoever waits is answered so too; the host lives, and nothing is printed to it; the log
- * tells; closing works, and the next opening finds what was acknowledged, once, and of what was not
- * either all or nothing. A panic while opening leaves no lock behind. Behind the last log position,
- * to which a planted backup comes close, every command is refused, and the rest goes on.
+ * engine, and whoever waits is answered so too; the host lives, and nothing is printed to it; the
+ * log tells; closing works, and the next opening finds what was acknowledged, once, and of what
+ * was not either all or nothing. A panic while opening leaves no lock behind. Behind the last log
+ * position, to which a planted backup comes close, every command is refused, and the rest goes
+ * on.
  *
- * Needs a library built with the feature `torture`; against any other it says so and tries nothing.
- * A bug is planted in one thread: in the others everything is as it should be.
+ * Needs a library built with the feature `torture`; against any other it says so and tries
+ * nothing. A bug is planted in one thread: in the others everything is as it should be.
  */
 #define _GNU_SOURCE
 #include "every_call.h"

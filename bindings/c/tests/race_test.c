@@ -1,11 +1,11 @@
 /*
  * race_test.c - closing while everybody is inside, from several threads, and calling afterwards.
  *
- * Laws: of several that close, through one variable or through copies, each hears OK and one does it;
- * the first to return knows that no call is under way, or that another is still closing; every call
- * that was let in has its answer, every later one, through whatever copy, E_CLOSED; nobody waits for
- * ever. What was acknowledged is there at the next opening. The log callback may be slow, and calls
- * of other threads that do not commit go on meanwhile.
+ * Laws: of several that close, through one variable or through copies, each hears OK and one does
+ * it; the first to return knows that no call is under way, or that another is still closing;
+ * every call that was let in has its answer, every later one, through whatever copy, E_CLOSED;
+ * nobody waits for ever. What was acknowledged is there at the next opening. The log callback may
+ * be slow, and calls of other threads that do not commit go on meanwhile.
  *
  * ALLOCDB_ROUNDS repeats what has to be met by chance.
  */

@@ -210,9 +210,8 @@ pub(crate) unsafe fn clear(ranges: &[Memory], failure: &Failure) {
             Role::Output | Role::Size => false,
         };
         // One that is no range at all (its length beyond memory) covers nothing that counts.
-        let is_input_too = |other: &Memory| {
-            !other.is_written() && other.overlaps(range) && other.check().is_ok()
-        };
+        let is_input_too =
+            |other: &Memory| !other.is_written() && other.overlaps(range) && other.check().is_ok();
         if !is_sound || is_kept || ranges.iter().any(is_input_too) {
             continue;
         }

@@ -89,6 +89,14 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 1_000_000_000,
         how: How::Here(crate::model_check::run),
     },
+    Layer {
+        name: "abi",
+        what: "the C tests under sanitizers and valgrind; forks, races, panics inside the engine",
+        unit: "runs",
+        goal_ci: 27,
+        goal_long: 200,
+        how: How::Program(&["scripts/torture/abi.sh"]),
+    },
 ];
 
 /// The harness of this name.

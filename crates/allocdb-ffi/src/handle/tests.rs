@@ -87,8 +87,8 @@ fn what_is_no_handle_is_told_so() {
     );
 }
 
-/// The lock that closers wait with was one for all handles. A thread that held it at a fork, for the
-/// few instructions that it is held, held it for ever in the child: nothing could be closed there.
+/// The lock that closers wait with was one for all handles. A thread that held it at a fork, for
+/// the few instructions that it is held, held it for ever in the child: nothing could be closed.
 #[test]
 fn a_child_forked_while_a_handle_is_being_closed_can_close_its_own() {
     let directories = [tempfile::tempdir(), tempfile::tempdir()];
