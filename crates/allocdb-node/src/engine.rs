@@ -584,6 +584,13 @@ impl<S: Storage> Engine<S> {
         self.read(Lsn(0), |state| Ok(state.digest()))
     }
 
+    /// Shows the state itself, for harnesses that compare it byte for byte.
+    #[cfg(feature = "torture")]
+    pub fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
+        let state = self.shared.state.read();
+        see(&state.unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The slot of a call that gives none.
     #[must_use]
     pub fn slot_default(&self) -> Slot {

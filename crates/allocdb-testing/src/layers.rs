@@ -97,6 +97,14 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 200,
         how: How::Program(&["scripts/torture/abi.sh"]),
     },
+    Layer {
+        name: "crash-images",
+        what: "a power cut at every storage operation, every image it may leave, recovered",
+        unit: "images",
+        goal_ci: 1_000_000,
+        goal_long: 10_000_000,
+        how: How::Here(crate::crashes::run),
+    },
 ];
 
 /// The harness of this name.

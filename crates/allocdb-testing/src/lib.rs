@@ -16,11 +16,14 @@
 //! | [`witness`], [`tally`] | ownership seen from outside; what was done, counted |
 //! | [`workload`], [`random`] | commands and slots drawn from a seed |
 //! | [`fuzz`] | bodies of the fuzz targets; `crates/allocdb-fuzz` makes programs of them |
+//! | [`script`] | a small database's life over that disk, step by step |
+//! | [`crashes`] | every image that a power cut may leave |
 //! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |
 
 pub mod bridge;
-pub mod history;
+pub mod crashes;
 pub mod fuzz;
+pub mod history;
 pub mod layer;
 pub mod layers;
 pub mod model;
@@ -28,6 +31,7 @@ pub mod model_check;
 pub mod pair;
 pub mod random;
 pub mod runner;
+pub mod script;
 pub mod table;
 pub mod tally;
 pub mod witness;

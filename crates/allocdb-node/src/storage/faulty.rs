@@ -809,7 +809,7 @@ struct Fingerprint(u64);
 impl Fingerprint {
     fn take(&mut self, bytes: &[u8]) {
         const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-        let mut lanes = [self.0 ^ bytes.len() as u64, 1, 2, 3];
+        let mut lanes = [!(bytes.len() as u64), 1, 2, 3];
         let mut blocks = bytes.chunks_exact(32);
         for block in blocks.by_ref() {
             for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(8)) {
@@ -823,7 +823,7 @@ impl Fingerprint {
                 .rotate_left(29);
         }
         for lane in lanes {
-            let mixed = (self.0 ^ lane).wrapping_mul(FACTOR);
+            let mixed = (self.0.rotate_left(5) ^ lane).wrapping_mul(FACTOR);
             self.0 = mixed ^ (mixed >> 32);
         }
     }

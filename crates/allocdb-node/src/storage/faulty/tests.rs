@@ -226,6 +226,13 @@ fn equal_images_have_equal_fingerprints_and_others_do_not() {
         .collect();
     assert_eq!(seen.len(), 1 << 9);
     assert_eq!(disk.fingerprint(), disk.clone().fingerprint());
+    // An empty file is none the less a file: once, its name and what came before it cancelled out.
+    let with_empty = disk.clone();
+    with_empty.put(FileName::WalTemporary, Vec::new());
+    let other = settled(9);
+    other.put(FileName::WalTemporary, Vec::new());
+    assert_ne!(with_empty.fingerprint(), disk.fingerprint());
+    assert_ne!(with_empty.fingerprint(), other.fingerprint());
 }
 
 #[test]
