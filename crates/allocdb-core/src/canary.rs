@@ -91,6 +91,24 @@ pub enum Canary {
     CancelledInside,
     /// A log callback that is let back into the library.
     CallbackMayCall,
+    /// A leader that goes without waking one to lead the next group.
+    NextGroupSleeps,
+    /// A leader that does not say that it leads.
+    LeaderUnmarked,
+    /// Submissions are called done before their answers are there.
+    DoneBeforeAnswered,
+    /// A halt that wakes the threads of even groups alone.
+    HaltWakesOneParity,
+    /// A leader's panic that halts nothing.
+    PanicHaltsNothing,
+    /// Closing that does not wait for the calls under way.
+    CloseDoesNotWait,
+    /// The last call to leave wakes the closer without a look at the closer's lock.
+    IdleUnlocked,
+    /// Commands are applied, and shown to reads, before they are synced.
+    AppliedBeforeSynced,
+    /// A repeat within a commit gets the answer to that commit's first command.
+    RepeatGetsAnother,
 }
 
 /// Whether `canary` is planted in this thread.

@@ -7,12 +7,12 @@
 //! what the monotonic clock has gone on since. Rejected: measuring against the last applied slot
 //! alone, which an idle night would turn into a leap.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use allocdb_core::Slot;
 
 use crate::options::Clock;
+use crate::sync::{Mutex, PoisonError};
 
 /// The system's clock in slots of `slot_duration_ms`; 0 before 1970.
 #[must_use]

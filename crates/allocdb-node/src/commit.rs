@@ -19,7 +19,6 @@
 //! closing holes costs more than the second copy of some 70 bytes.
 
 use std::collections::TryReserveError;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 use allocdb_core::canary::{Canary, is_planted};
@@ -43,6 +42,7 @@ use crate::queue::{Group, Queue};
 use crate::report::{CheckpointReport, RecoveryReport, TickResult};
 use crate::storage::Storage;
 use crate::submission::{Kind, Submission};
+use crate::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use crate::wal::{ReserveError, Wal};
 use crate::wire::figures::Figures;
 
@@ -269,7 +269,16 @@ impl<S: Storage> Committer<S> {
     fn commit(&mut self, shared: &Shared, group: &mut Group<'_>) {
         let slot = self.stage(shared, group);
         let accepted = self.accept(shared, group, slot);
+        if is_planted(Canary::DoneBeforeAnswered) {
+            conclude(group);
+            group.publish();
+        }
         if let Some(accepted) = accepted {
+            if is_planted(Canary::AppliedBeforeSynced) {
+                self.apply(shared, group, accepted);
+                let _ = self.write(shared, accepted);
+                return conclude(group);
+            }
             match self.write(shared, accepted) {
                 Ok(()) => self.apply(shared, group, accepted),
                 Err(error) => fail(group, error),
@@ -459,7 +468,12 @@ impl<S: Storage> Committer<S> {
         for &tag in &self.repeats {
             let staged = self.staged[tag as usize];
             let command = staged_command(&self.staging, &staged);
-            let outcome = state.operation(command.operation_id);
+            let outcome = if is_planted(Canary::RepeatGetsAnother) {
+                let first = &self.staged[self.logged[0] as usize];
+                state.operation(staged_command(&self.staging, first).operation_id)
+            } else {
+                state.operation(command.operation_id)
+            };
             let outcome = outcome.expect("the first one was just applied");
             let submission = group.submission(staged.submission as usize);
             submission.settle(staged.index, Ok(outcome));

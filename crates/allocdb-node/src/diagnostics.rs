@@ -9,7 +9,8 @@
 //! Ring entry: `len u16` and that many bytes of UTF-8, which start with the level's name.
 
 use core::fmt::{self, Write};
-use std::sync::{Mutex, PoisonError};
+
+use crate::sync::{Mutex, PoisonError};
 
 /// Bytes of the longest line; a longer one is cut.
 pub const LINE_BYTES_MAX: usize = 512;

@@ -12,7 +12,6 @@
 //!
 //! Generic over [`Storage`], so that a simulator drives this very code over a faulty disk.
 
-use std::sync::{Mutex, PoisonError, TryLockError};
 
 use allocdb_core::canary::{Canary, is_planted};
 use allocdb_core::hash::Digest;
@@ -41,6 +40,7 @@ use crate::recovery::{self, Recovered};
 use crate::report::{BackupReport, CheckpointReport, RecoveryReport, TickResult};
 use crate::storage::Storage;
 use crate::submission::Submission;
+use crate::sync::{Mutex, PoisonError, TryLockError};
 
 /// One open database.
 pub struct Engine<S: Storage> {

@@ -4,8 +4,10 @@
 //! the count is zero. Rejected: a read-write lock held for the length of a call, since a waiting
 //! closer would then hold up callers that only have to be told "closed".
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, PoisonError};
+
+use allocdb_core::canary::{Canary, is_planted};
 
 const CLOSING: u64 = 1 << 63;
 
@@ -38,7 +40,9 @@ impl Gate {
     pub(crate) fn close(&self) {
         self.calls.fetch_or(CLOSING, Ordering::AcqRel);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.calls.load(Ordering::Acquire) != CLOSING {
+        while self.calls.load(Ordering::Acquire) != CLOSING
+            && !is_planted(Canary::CloseDoesNotWait)
+        {
             idle = self
                 .is_idle
                 .wait(idle)
@@ -53,7 +57,9 @@ impl Drop for Call<'_> {
         assert!(before & !CLOSING > 0, "a call leaves once");
         if before == CLOSING + 1 {
             // The lock makes sure that a closer which saw the count is asleep by now.
-            drop(self.0.idle.lock().unwrap_or_else(PoisonError::into_inner));
+            if !is_planted(Canary::IdleUnlocked) {
+                drop(self.0.idle.lock().unwrap_or_else(PoisonError::into_inner));
+            }
             self.0.is_idle.notify_all();
         }
     }

@@ -9,6 +9,7 @@
 //! | [`options`] | what a caller may choose, defaults, the memory bound |
 //! | [`engine`], [`batch`] | the calls; what a caller hands in |
 //! | `commit`, `queue` | one group commit; who waits, who leads |
+//! | `sync` | locks and atomic numbers: std's, or a scheduler's |
 //! | [`clock`] | slots and the system's clock |
 //! | [`health`], [`report`] | figures for operators |
 //! | [`health_page`], [`metrics`] | the same for other processes, and as text |
@@ -49,6 +50,7 @@ mod scratch;
 pub mod status;
 pub mod storage;
 mod submission;
+mod sync;
 #[cfg(test)]
 mod vectors;
 pub mod wal;

@@ -20,12 +20,14 @@
 use core::cell::Cell;
 use core::ptr::NonNull;
 use std::collections::TryReserveError;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use allocdb_core::canary::{Canary, is_planted};
 
 use crate::error::SubmitError;
 use crate::halt::HaltReason;
 use crate::submission::{Kind, Submission};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Why a submission did not get into the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -243,7 +245,7 @@ impl Queue {
         assert!(!inner.is_leading, "one thread leads");
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         inner.take_group(&mut taken);
-        inner.is_leading = true;
+        inner.is_leading = !is_planted(Canary::LeaderUnmarked);
         drop(inner);
         {
             let mut group = Group {
@@ -277,7 +279,9 @@ impl Queue {
         }
         inner.gathering.is_open = false;
         self.wake[0].notify_all();
-        self.wake[1].notify_all();
+        if !is_planted(Canary::HaltWakesOneParity) {
+            self.wake[1].notify_all();
+        }
     }
 
     /// Why it has halted, if it has.
@@ -454,12 +458,12 @@ impl Drop for Group<'_> {
         let mut inner = self.queue.lock();
         self.finish(&mut inner);
         inner.is_leading = false;
-        if !self.is_complete {
+        if !self.is_complete && !is_planted(Canary::PanicHaltsNothing) {
             self.queue.halt_locked(&mut inner, HaltReason::Panic);
         }
         if let Some(next) = inner.front() {
             let parity = parity(next.group(&inner));
-            if inner.waiting[parity] > 0 {
+            if inner.waiting[parity] > 0 && !is_planted(Canary::NextGroupSleeps) {
                 self.queue.wake[parity].notify_one();
             }
         }

@@ -29,7 +29,6 @@
 //! nothing about its name; and asking the lock whether somebody writes, an answer that is old
 //! before it is used.
 
-use std::sync::RwLock;
 use std::time::Instant;
 
 use allocdb_core::Lsn;
@@ -47,6 +46,7 @@ use crate::options::{OpenMode, Options};
 use crate::report::RecoveryReport;
 use crate::scratch::Scratch;
 use crate::storage::{FileMode, Storage};
+use crate::sync::RwLock;
 use crate::wal::FileSource;
 
 /// How often a log that is replaced while it is read is read again.
