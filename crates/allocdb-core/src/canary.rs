@@ -101,8 +101,8 @@ pub enum Canary {
     HaltWakesOneParity,
     /// A leader's panic that halts nothing.
     PanicHaltsNothing,
-    /// Closing that does not wait for the calls under way.
-    CloseDoesNotWait,
+    /// An engine whose closing does not wait for the calls under way.
+    GateDoesNotWait,
     /// The last call to leave wakes the closer without a look at the closer's lock.
     IdleUnlocked,
     /// Commands are applied, and shown to reads, before they are synced.

@@ -15,7 +15,7 @@
 //!   closer that reads an older word does so under the lock: the last leaver takes that lock after
 //!   its decrement, hence behind the closer's wait, or before the closer took it, and then the
 //!   closer could not have read the older word.
-//! - `Queue::is_halted` is set once, under the queue's lock, and only saves reads that lock. Whoever
+//! - `Queue::is_halted` is set once, under the queue's lock, and only saves reads that lock. Who
 //!   reads false is as one who came before the halt: a submission asks again under the lock, and a
 //!   read answers from the state whose lock it holds, in which nothing is that was not durable.
 //!

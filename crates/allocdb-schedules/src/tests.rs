@@ -67,9 +67,9 @@ fn canary_panic_halts_nothing_is_caught() {
 }
 
 #[test]
-fn canary_close_does_not_wait_is_caught() {
+fn canary_gate_does_not_wait_is_caught() {
     let signs = ["closing waits for the calls", "a panic that nobody planted"];
-    assert_caught(Canary::CloseDoesNotWait, Scenario::Close, &signs);
+    assert_caught(Canary::GateDoesNotWait, Scenario::Close, &signs);
 }
 
 #[test]

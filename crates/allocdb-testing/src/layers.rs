@@ -105,6 +105,14 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 10_000_000,
         how: How::Here(crate::crashes::run),
     },
+    Layer {
+        name: "shuttle",
+        what: "schedules of threads over queue, gate and engine, drawn or every one",
+        unit: "schedules",
+        goal_ci: 10_000,
+        goal_long: 5_000_000,
+        how: How::Program(&["scripts/torture/shuttle.sh"]),
+    },
 ];
 
 /// The harness of this name.
