@@ -203,6 +203,9 @@ static void look_up(struct audit *audit, struct life *life, struct entry *entry)
 
 static void keep_open(struct audit *audit, const struct record *intent)
 {
+    for (size_t i = 0; i < audit->open_count; i++)
+        if (audit->open_intents[i].operation == intent->operation)
+            return;
     if (audit->open_count == audit->open_capacity) {
         audit->open_capacity = audit->open_capacity * 2 + 16;
         audit->open_intents =
@@ -453,9 +456,12 @@ static void try_open_intents(struct audit *audit, struct life *life)
         if (intent.slot < life->last_slot)
             intent.slot = life->last_slot;
         audit->figures[FIGURE_RETRIED] += 1;
-        if (submit(life, &intent, &outcome) != ALLOCDB_OK || outcome.from_retry_cache != 0)
-            audit_found(audit, "operation %" PRIx64 " was absent and does not run now",
-                        intent.operation);
+        allocdb_status status = submit(life, &intent, &outcome);
+
+        if (status != ALLOCDB_OK || outcome.from_retry_cache != 0)
+            audit_found(audit, "operation %" PRIx64 " was absent and does not run now: %s%s",
+                        intent.operation, allocdb_status_name(status),
+                        status == ALLOCDB_OK ? ", from the retry cache" : "");
     }
 }
 

@@ -2,13 +2,16 @@
  * host.c - the host in C: opens the shared database, works on it, and is killed.
  *
  *     host directory=DIR witness=FILE [life=N] [seed=N] [submissions=N] [threads=N] [pending=FILE]
- *          [sync=full|os] [text=1] [backup=DIR] [plant=NAME] [slot_step=N]
+ *          [sync=full|os] [text=1] [backup=DIR] [plant=NAME] [slot_step=N] [finale=1] [leave=1]
  *
  * It sends again the commands in `pending` (intents of the lives before that nobody answered), then
  * `submissions` submissions of its own choice: reserve, confirm, extend, release, revoke, reclaim,
  * create, delete, one to four in a commit, some of them twice, ticks and checkpoints between, and
  * closes. With several threads the slot stands still, so that the ledger knows every commit's slot
  * whichever way the threads' submissions were grouped.
+ *
+ * With `finale` a checkpoint, two submissions and a backup come last, whatever the seed; with `leave`
+ * it ends without closing, as a crash at rest.
  *
  * A planted bug (`twice`, `early`, `winner`) makes this host lie or cheat: the audit must see it.
  */
@@ -32,7 +35,7 @@ enum {
 
 struct arguments {
     const char *directory, *witness, *pending, *sync, *backup, *plant;
-    uint64_t life, seed, submissions, threads, text, slot_step;
+    uint64_t life, seed, submissions, threads, text, slot_step, finale, leave;
 };
 
 struct host {
@@ -242,23 +245,44 @@ static void tick(struct host *host)
     tell(host, &record, 1);
 }
 
+static void checkpoint(struct host *host)
+{
+    tell_event(host, RECORD_CHECKPOINT, 0, STATUS_NONE);
+    tell_event(host, RECORD_CHECKPOINT, 0, allocdb_checkpoint(host->db, NULL));
+}
+
+static void back_up(struct host *host)
+{
+    tell_event(host, RECORD_BACKUP, 0, STATUS_NONE);
+    tell_event(host, RECORD_BACKUP, 0, allocdb_backup(host->db, host->arguments.backup, NULL));
+}
+
 static void upkeep(struct worker *worker)
 {
     struct host *host = worker->host;
     uint64_t roll = random_below(&worker->random, 200);
 
-    if (roll < 8) {
-        tell_event(host, RECORD_CHECKPOINT, 0, STATUS_NONE);
-        tell_event(host, RECORD_CHECKPOINT, 0, allocdb_checkpoint(host->db, NULL));
-    } else if (roll == 8 && host->arguments.backup[0] != 0) {
-        tell_event(host, RECORD_BACKUP, 0, STATUS_NONE);
-        tell_event(host, RECORD_BACKUP, 0, allocdb_backup(host->db, host->arguments.backup, NULL));
-    }
+    if (roll < 8)
+        checkpoint(host);
+    else if (roll == 8 && host->arguments.backup[0] != 0)
+        back_up(host);
     if (host->arguments.threads > 1)
         return;
     host->slot += random_below(&worker->random, 5) < 2 ? host->arguments.slot_step : 0;
     if (roll >= 170)
         tick(host);
+}
+
+/* What each run does, whatever its seed. */
+static void finale(struct host *host)
+{
+    struct worker worker = {.host = host, .random = host->arguments.seed * 17 + 3};
+
+    checkpoint(host);
+    for (int i = 0; i < 2 && !host->halted; i++)
+        submit_own(&worker);
+    if (host->arguments.backup[0] != 0)
+        back_up(host);
 }
 
 static void *work(void *argument)
@@ -304,6 +328,8 @@ static struct arguments read_arguments(int argc, char **argv)
         .threads = number_argument(argc, argv, "threads", "1"),
         .text = number_argument(argc, argv, "text", "0"),
         .slot_step = number_argument(argc, argv, "slot_step", "1"),
+        .finale = number_argument(argc, argv, "finale", "0"),
+        .leave = number_argument(argc, argv, "leave", "0"),
     };
 }
 
@@ -334,6 +360,10 @@ int main(int argc, char **argv)
     host.slot += 1 + host.arguments.seed % 4;
     submit_pending(&host);
     work_in_threads(&host);
+    if (host.arguments.finale != 0 && !host.halted)
+        finale(&host);
+    if (host.arguments.leave != 0)
+        _exit(0);
     tell_event(&host, RECORD_CLOSING, 0, STATUS_NONE);
     return allocdb_close(&host.db) == ALLOCDB_OK ? (host.halted ? EXIT_HALTED : 0) : 1;
 }
