@@ -107,8 +107,10 @@ static void take_answer(struct audit *audit, struct life *life, const struct rec
         audit->figures[before == NULL ? FIGURE_ACKNOWLEDGED : FIGURE_CACHED] += 1;
         entry->answer = *answer;
         entry->is_acknowledged = true;
+        /* Refused for want of room, sent again, and taken. */
+        entry->is_rejected = false;
     } else if (allocdb_status_category(answer->status) != ALLOCDB_CATEGORY_INDEFINITE) {
-        entry->is_rejected = true;
+        entry->is_rejected = !entry->is_acknowledged;
         audit->figures[FIGURE_REJECTED] += 1;
         if (answer->status != ALLOCDB_E_OPERATION_EXPIRED &&
             answer->status != ALLOCDB_E_STORAGE_FULL)

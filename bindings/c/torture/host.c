@@ -3,6 +3,7 @@
  *
  *     host directory=DIR witness=FILE [life=N] [seed=N] [submissions=N] [threads=N] [pending=FILE]
  *          [sync=full|os] [text=1] [backup=DIR] [plant=NAME] [slot_step=N] [finale=1] [leave=1]
+ *          [limit=nofile:N|as:N|fsize:N [late=1]] [ballast=FILE] [log_bytes=N]
  *
  * It sends again the commands in `pending` (intents of the lives before that nobody answered), then
  * `submissions` submissions of its own choice: reserve, confirm, extend, release, revoke, reclaim,
@@ -10,23 +11,32 @@
  * closes. With several threads the slot stands still, so that the ledger knows every commit's slot
  * whichever way the threads' submissions were grouped.
  *
- * With `finale` a checkpoint, two submissions and a backup come last, whatever the seed; with `leave`
- * it ends without closing, as a crash at rest.
+ * With `finale` a checkpoint, two submissions and a backup come last, whatever the seed; with
+ * `leave` it ends without closing, as a crash at rest.
+ *
+ * A limit is set right before the opening, or late, after it: descriptors in all, bytes of memory
+ * beyond what is used, bytes a file. With a ballast, the host removes that file after it was told
+ * three times that the storage is full: from then on commands must be accepted again, without
+ * reopening. With `log_bytes` the log grows to that before a checkpoint is made, and the host makes
+ * none of its own.
  *
  * A planted bug (`twice`, `early`, `winner`) makes this host lie or cheat: the audit must see it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "witness.h"
 
 enum {
     EXIT_FAILED_OPEN = 3,
+    EXIT_NOT_RELIEVED = 6,
     EXIT_NO_WITNESS = 4,
     EXIT_HALTED = 5,
     STALE_COUNT = 8,
@@ -34,8 +44,8 @@ enum {
 };
 
 struct arguments {
-    const char *directory, *witness, *pending, *sync, *backup, *plant;
-    uint64_t life, seed, submissions, threads, text, slot_step, finale, leave;
+    const char *directory, *witness, *pending, *sync, *backup, *plant, *limit, *ballast;
+    uint64_t life, seed, submissions, threads, text, slot_step, finale, leave, late, log_bytes;
 };
 
 struct host {
@@ -45,6 +55,7 @@ struct host {
     uint64_t slot;
     uint32_t next_operation, next_batch;
     int halted;
+    uint64_t full_count; /* answers E_STORAGE_FULL */
 };
 
 /* One of the threads that submit. */
@@ -136,6 +147,27 @@ static void choose(struct worker *worker, struct record *intent)
 
 /* ---- submitting ---- */
 
+/* A full disk refuses commands, and nothing else; with room again it takes them. */
+static void bear_full_storage(struct host *host)
+{
+    enum { PATIENCE = 3 };
+    allocdb_health health = {.struct_size = sizeof health};
+    allocdb_resource row;
+    allocdb_status status = allocdb_get_resource(host->db, 0, resource_id(1), &row, NULL);
+
+    host->full_count += 1;
+    if ((status != ALLOCDB_OK && status != ALLOCDB_ID_NOT_FOUND) ||
+        allocdb_health_get(host->db, 0, &health, NULL) != ALLOCDB_OK ||
+        health.halt_reason != ALLOCDB_HALT_NONE)
+        _exit(EXIT_NOT_RELIEVED);
+    if (host->arguments.ballast[0] == 0)
+        return;
+    if (host->full_count > PATIENCE)
+        _exit(EXIT_NOT_RELIEVED);
+    if (host->full_count == PATIENCE && unlink(host->arguments.ballast) != 0)
+        _exit(EXIT_NO_WITNESS);
+}
+
 /* Carries the intents out as one submission, and tells the answers. */
 static void submit(struct host *host, struct record *intents, size_t count)
 {
@@ -168,6 +200,8 @@ static void submit(struct host *host, struct record *intents, size_t count)
         }
     }
     tell(host, answers, count);
+    if (status == ALLOCDB_E_STORAGE_FULL)
+        bear_full_storage(host);
     if (allocdb_status_category(status) == ALLOCDB_CATEGORY_INDEFINITE)
         __atomic_store_n(&host->halted, 1, __ATOMIC_RELAXED);
 }
@@ -262,7 +296,7 @@ static void upkeep(struct worker *worker)
     struct host *host = worker->host;
     uint64_t roll = random_below(&worker->random, 200);
 
-    if (roll < 8)
+    if (roll < 8 && host->arguments.log_bytes == 0)
         checkpoint(host);
     else if (roll == 8 && host->arguments.backup[0] != 0)
         back_up(host);
@@ -320,6 +354,8 @@ static struct arguments read_arguments(int argc, char **argv)
         .witness = text_argument(argc, argv, "witness", "witness"),
         .pending = text_argument(argc, argv, "pending", ""),
         .sync = text_argument(argc, argv, "sync", "full"),
+        .limit = text_argument(argc, argv, "limit", ""),
+        .ballast = text_argument(argc, argv, "ballast", ""),
         .backup = text_argument(argc, argv, "backup", ""),
         .plant = text_argument(argc, argv, "plant", ""),
         .life = number_argument(argc, argv, "life", "1"),
@@ -330,7 +366,34 @@ static struct arguments read_arguments(int argc, char **argv)
         .slot_step = number_argument(argc, argv, "slot_step", "1"),
         .finale = number_argument(argc, argv, "finale", "0"),
         .leave = number_argument(argc, argv, "leave", "0"),
+        .late = number_argument(argc, argv, "late", "0"),
+        .log_bytes = number_argument(argc, argv, "log_bytes", "0"),
     };
+}
+
+/* "kind:number"; false if it cannot be set. */
+static bool set_limit(const char *limit)
+{
+    const char *colon = strchr(limit, ':');
+    uint64_t number = colon == NULL ? 0 : strtoull(colon + 1, NULL, 10);
+    int resource = RLIMIT_NOFILE;
+
+    if (colon == NULL)
+        return limit[0] == 0;
+    if (strncmp(limit, "fsize", 5) == 0) {
+        resource = RLIMIT_FSIZE;
+        signal(SIGXFSZ, SIG_IGN);
+    } else if (strncmp(limit, "as", 2) == 0) {
+        unsigned long pages = 0;
+        FILE *file = fopen("/proc/self/statm", "r");
+
+        resource = RLIMIT_AS;
+        if (file == NULL || fscanf(file, "%lu", &pages) != 1)
+            return false;
+        fclose(file);
+        number += (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    }
+    return setrlimit(resource, &(struct rlimit){number, number}) == 0;
 }
 
 int main(int argc, char **argv)
@@ -347,7 +410,11 @@ int main(int argc, char **argv)
     allocdb_options options = torture_options(
         strcmp(host.arguments.sync, "os") == 0 ? ALLOCDB_SYNC_OS : ALLOCDB_SYNC_FULL);
 
+    if (host.arguments.log_bytes != 0)
+        options.checkpoint_wal_bytes = host.arguments.log_bytes;
     tell_event(&host, RECORD_BORN, 0, STATUS_NONE);
+    if (host.arguments.late == 0 && !set_limit(host.arguments.limit))
+        return EXIT_NO_WITNESS;
     if (allocdb_open(host.arguments.directory, &options, &host.db, &error) != ALLOCDB_OK) {
         fprintf(stderr, "host: %s: %s\n", allocdb_status_name(error.status), error.message);
         tell_event(&host, RECORD_REFUSED, 0, error.status);
@@ -358,6 +425,8 @@ int main(int argc, char **argv)
     host.slot = health.last_slot;
     tell_event(&host, RECORD_OPENED, health.last_lsn, ALLOCDB_OK);
     host.slot += 1 + host.arguments.seed % 4;
+    if (host.arguments.late != 0 && !set_limit(host.arguments.limit))
+        return EXIT_NO_WITNESS;
     submit_pending(&host);
     work_in_threads(&host);
     if (host.arguments.finale != 0 && !host.halted)

@@ -82,6 +82,22 @@ pub const LAYERS: &[Layer] = &[
         how: How::Program(&["scripts/torture/kill.sh"]),
     },
     Layer {
+        name: "strace",
+        what: "every system call of the built C library failing, or the process killed at it",
+        unit: "runs",
+        goal_ci: 60,
+        goal_long: 3_000,
+        how: How::Program(&["scripts/torture/strace.sh"]),
+    },
+    Layer {
+        name: "limits",
+        what: "full disks, too few descriptors, too little memory, files and directories closed",
+        unit: "runs",
+        goal_ci: 100,
+        goal_long: 1_000,
+        how: How::Program(&["scripts/torture/limits.sh"]),
+    },
+    Layer {
         name: "model",
         what: "random histories, the core beside a plain model of the rules",
         unit: "commands",
