@@ -336,7 +336,7 @@ main() {
             try "valgrind finds nothing in C++" valgrind_is_silent C++
         fi
         test_programs calls names misuse rejection files growth backup reader threads crash fork race interrupt \
-            allocation memory
+            network exit unload allocation memory
         test_cpp_programs
     fi
     tell_counts "C and C++ tests"

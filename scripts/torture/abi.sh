@@ -4,7 +4,7 @@
 #
 # usage: scripts/torture/abi.sh [--goal N] [--seconds S] [--seed N] [--help]
 #
-#   --goal N      runs of a program (default 24: one of each kind; from 72 on every program in every
+#   --goal N      runs of a program (default 22: one of each kind; from 75 on every program in every
 #                 way; beyond, races and forks are repeated)
 #   --seconds S   stop after S seconds, between two runs; 0 (default) is no limit
 #   --seed N      taken as every layer takes one; nothing here is drawn
@@ -23,7 +23,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-GOAL=24 SECONDS_MAX=0
+GOAL=22 SECONDS_MAX=0
 while [ $# -gt 0 ]; do
     case $1 in
         --goal) GOAL=$2; shift 2 ;;
@@ -41,7 +41,8 @@ trap 'rm -rf "$WORK"' EXIT
 CC=${CC:-cc} CXX=${CXX:-c++}
 TRIPLE=$(rustc -vV | sed -n 's/^host: //p')
 RUNTIME=$(rustc --print sysroot)/lib/rustlib/$TRIPLE/lib/librustc-stable_rt.asan.a
-C_PROGRAMS=(calls names misuse rejection files growth backup reader threads crash fork interrupt race)
+C_PROGRAMS=(calls names misuse rejection files growth backup reader threads crash
+    fork race interrupt network exit unload)
 CPP_PROGRAMS=(commands values failures lifetime)
 DONE=0 FOUND=0
 declare -A FIGURES=()
@@ -160,15 +161,18 @@ has_valgrind() {
     command -v valgrind >/dev/null || { say "skipped: valgrind is not installed"; false; }
 }
 
-# memcheck NAME: the program with the staged library under valgrind, which keeps the limit of
-# descriptors to itself, and takes threads that a forked child has not for leaks.
+# What lowers the limit of descriptors, which valgrind keeps to itself.
+LIMITED_BY_VALGRIND='too_many_open_files_is_an_error$\|what_the_machine_does_not_give_is_told$'
+
+# memcheck NAME: the program with the staged library under valgrind, which takes the threads
+# that a forked child has not for leaks.
 memcheck() {
     local status=0 kinds=definite failed
     built "$1" plain || return 0
     [ "$1" != lifetime ] || kinds=none
     timeout 900 valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds="$kinds" \
         --errors-for-leak-kinds="$kinds" "$WORK/plain-$1" >"$WORK/log" 2>&1 || status=$?
-    failed=$(grep '^FAILED' "$WORK/log" | grep -cv 'too_many_open_files_is_an_error$\|what_the_machine_does_not_give_is_told$') || true
+    failed=$(grep '^FAILED' "$WORK/log" | grep -cv "$LIMITED_BY_VALGRIND") || true
     if [ "$status" -gt 1 ] || [ "$failed" != 0 ] || grep -q '^==[0-9]*== [A-Z]' "$WORK/log"; then
         found "$1 under valgrind ($status)" "$WORK/log"
     fi
@@ -182,6 +186,32 @@ memcheck_sees() { # N
     grep -q 'Invalid \(read\|write\)' "$WORK/log" \
         || found "canary: valgrind does not see mistake $1" "$WORK/log"
     ran canaries_caught
+}
+
+# beside WAY: the static archive in one program with another Rust library.
+beside() {
+    local status=0 order flags=() lto=off libraries
+    libraries=$(sed -n 's/^Libs.private: //p' "$STAGE/lib/pkgconfig/allocdb.pc")
+    order=("$STAGE/lib/libAllocDB.a" "$WORK/libbeside.a")
+    case $1 in
+        second) order=("${order[1]}" "${order[0]}") ;;
+        lto) lto=fat ;;
+        collected) flags=(-Wl,--gc-sections) ;;
+        static) flags=(-static) libraries=${libraries//-lgcc_s/-lgcc_eh} ;;
+        static-pie) flags=(-static-pie -fPIE) libraries=${libraries//-lgcc_s/-lgcc_eh} ;;
+    esac
+    # shellcheck disable=SC2086  # words
+    if rustc --edition 2024 -O -C lto=$lto --crate-type staticlib -o "$WORK/libbeside.a" \
+        "$TESTS/beside.rs" >"$WORK/log" 2>&1 \
+        && "$CC" -std=c11 -g -O1 "${flags[@]}" "-I$STAGE/include" -o "$WORK/beside" \
+            "$TESTS/beside_test.c" "$TESTS/check.c" "${order[@]}" -pthread $libraries \
+            >"$WORK/log" 2>&1; then
+        timeout 60 "$WORK/beside" >"$WORK/log" 2>&1 || status=$?
+        [ "$status" = 0 ] || found "beside another Rust library, $1 ($status)" "$WORK/log"
+    else
+        found "beside another Rust library, $1: it does not link" "$WORK/log"
+    fi
+    ran linked_beside_rust
 }
 
 # again NAME ROUNDS: what has to be met by chance, with the library as it is shipped.
@@ -204,15 +234,16 @@ list_runs() {
     if [ "$HAS_ASAN" = 1 ]; then
         say "asan overrun"
         for number in 1 2 3 4 5; do say "asan_sees $number"; done
-        for name in panic fork race interrupt misuse; do say "asan $name"; done
+        for name in panic fork race interrupt misuse unload exit; do say "asan $name"; done
         for name in "${CANARIES[@]}"; do say "caught_by $name"; done
     fi
-    for name in fork race interrupt; do say "again $name 1"; done
+    for name in first static; do say "beside $name"; done
     if [ "$HAS_VALGRIND" = 1 ]; then
         for number in 1 4; do say "memcheck_sees $number"; done
         say "memcheck calls"
         for number in 2 3 5; do say "memcheck_sees $number"; done
     fi
+    for name in second lto collected static-pie; do say "beside $name"; done
     if [ "$HAS_ASAN" = 1 ]; then
         for name in "${C_PROGRAMS[@]}" "${CPP_PROGRAMS[@]}"; do say "asan $name"; done
     fi
@@ -220,7 +251,7 @@ list_runs() {
         for name in overrun "${C_PROGRAMS[@]}" "${CPP_PROGRAMS[@]}"; do say "memcheck $name"; done
     fi
     while :; do
-        for name in fork race interrupt; do say "again $name 5"; done
+        for name in fork race interrupt exit unload; do say "again $name 5"; done
         if [ "$HAS_ASAN" = 1 ]; then
             for name in panic race fork; do say "asan $name"; done
         fi

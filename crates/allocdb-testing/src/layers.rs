@@ -109,7 +109,7 @@ pub const LAYERS: &[Layer] = &[
         name: "abi",
         what: "the C tests under sanitizers and valgrind; forks, races, panics inside the engine",
         unit: "runs",
-        goal_ci: 27,
+        goal_ci: 22,
         goal_long: 200,
         how: How::Program(&["scripts/torture/abi.sh"]),
     },
