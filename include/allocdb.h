@@ -70,9 +70,12 @@
  * The log callback must not call AllocDB (ALLOCDB_E_REENTRANT), on no handle, but for the functions
  * that say "callable from anywhere".
  *
- * Thread cancellation is deferred while a call is under way. Signals are the host's; a call that
- * a handler interrupts goes on. No function may be called from a signal handler, but for those
- * that only name things (allocdb_status_name and the like).
+ * Thread cancellation is deferred while a call is under way, but not where its type is
+ * asynchronous, which no library can be written for. Signals are the host's; a call that a handler
+ * interrupts goes on, so no handler may jump out of one. No function may be called from a signal
+ * handler, but for those that only name things (allocdb_status_name and the like).
+ *
+ * A call fits a thread with 64 KiB of stack, opening one with 128 KiB.
  *
  *
  * ERRORS
@@ -720,7 +723,8 @@ typedef struct allocdb_id {
 } allocdb_id;
 
 /**
- * A log callback: see allocdb_options.log_function.
+ * A log callback: see allocdb_options.log_function. It returns: no jump and no exception may leave
+ * it, since it is called from the middle of a call.
  *
  * @param context  options.log_context, untouched.
  * @param level    ALLOCDB_LOG_ERROR to ALLOCDB_LOG_INFO.

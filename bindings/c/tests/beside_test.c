@@ -2,8 +2,8 @@
  * beside_test.c - libAllocDB.a in one program with another Rust library (beside.rs).
  *
  * Laws: the two link in any order, statically and not, with sections collected and without; while
- * the other one panics and starts threads, this one commits; each keeps its own panic hook; a forked
- * child has both.
+ * the other one panics and starts threads, this one commits; each keeps its own panic hook; a
+ * forked child has both.
  */
 #include "every_call.h"
 

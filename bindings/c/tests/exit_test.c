@@ -2,9 +2,9 @@
  * exit_test.c - before main and after it: constructors, exit handlers, and threads that are still
  * inside when the process ends.
  *
- * Laws: the library has neither constructors nor destructors that a call would depend on, so it works
- * in those of the host; exit, quick_exit and _exit end a process whatever its threads are in, and
- * lose nothing that was acknowledged; a handle that nobody closes harms nobody.
+ * Laws: the library has neither constructors nor destructors that a call would depend on, so it
+ * works in those of the host; exit, quick_exit and _exit end a process whatever its threads are
+ * in, and lose nothing that was acknowledged; a handle that nobody closes harms nobody.
  *
  * ALLOCDB_ROUNDS repeats what has to be met by chance.
  */

@@ -1,11 +1,11 @@
 /*
  * network_test.c - directories on network file systems, whose locks and syncs promise too little.
  *
- * Laws: each of them is refused by its number, before a file is made there, for opening, for reading
- * and as a target of a backup; an option allows them; local file systems, and FUSE, whose nature
- * nobody knows, pass. The program stands between the library and fstatfs(2) and says what it likes
- * about a directory that is in fact local: a real network file system wants a server and a kernel
- * module.
+ * Laws: each of them is refused by its number, before a file is made there, for opening, for
+ * reading and as a target of a backup; an option allows them; local file systems, and FUSE, whose
+ * nature nobody knows, pass. The program stands between the library and fstatfs(2) and says what
+ * it likes about a directory that is in fact local: a real network file system wants a server and
+ * a kernel module.
  */
 #define _GNU_SOURCE
 #include "every_call.h"

@@ -1,11 +1,11 @@
 /*
  * unload_test.c - the library loaded by hand, several times over, and let go of.
  *
- * Laws: dlclose does not unload it (thread-local state and fork handlers would be left behind), so
- * whatever was going on goes on; two copies of the file are two libraries, which share nothing but
- * the files, where one finds the other's database locked; however it is loaded, it calls itself and
- * nobody else's functions of the same names. A handle belongs to the copy that opened it: handing it
- * to another is out of contract.
+ * Laws: dlclose does not unload it (thread-local state and fork handlers would be left behind),
+ * so whatever was going on goes on; two copies of the file are two libraries, which share nothing
+ * but the files, where one finds the other's database locked; however it is loaded, it calls
+ * itself and nobody else's functions of the same names. A handle belongs to the copy that opened
+ * it: handing it to another is out of contract.
  *
  * ALLOCDB_ROUNDS repeats what has to be met by chance.
  */
@@ -119,8 +119,8 @@ static void create_with(const struct library *library, allocdb *db, uint64_t num
 
 static void two_copies_share_nothing_but_the_files(void)
 {
-    static const int ways[] = {RTLD_NOW | RTLD_LOCAL, RTLD_LAZY | RTLD_LOCAL, RTLD_NOW | RTLD_GLOBAL,
-                               RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND};
+    static const int ways[] = {RTLD_NOW | RTLD_LOCAL, RTLD_LAZY | RTLD_LOCAL,
+                               RTLD_NOW | RTLD_GLOBAL, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND};
     const int count = IS_SANITIZED ? 3 : 4;
 
     for (int w = 0; w < count; w++) {

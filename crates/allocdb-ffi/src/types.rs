@@ -61,7 +61,8 @@ pub struct allocdb_error {
     pub message: [c_char; 216],
 }
 
-/// A log callback: see allocdb_options.log_function.
+/// A log callback: see allocdb_options.log_function. It returns: no jump and no exception may leave
+/// it, since it is called from the middle of a call.
 ///
 /// @param context  options.log_context, untouched.
 /// @param level    ALLOCDB_LOG_ERROR to ALLOCDB_LOG_INFO.
