@@ -11,6 +11,8 @@
 //! | [`snapshot`] | a snapshot, or its fields under right checksums, and commands to drive it |
 //! | [`request`], [`response`] | messages of the byte API |
 //! | [`options`] | whatever a caller may choose |
+//! | [`commands`] | a history, told to the core and to the plain model |
+//! | [`crash_recover`] | a life on a disk that loses and fails, opened again and again |
 //! | [`material`] | how bytes become small numbers, ids and commands |
 //!
 //! Each body knows a bug ([`Target::canary`]) that is planted to see that the fuzzer finds it, and
@@ -20,6 +22,8 @@
 
 use allocdb_core::canary::Canary;
 
+pub mod commands;
+pub mod crash_recover;
 pub mod log;
 pub mod material;
 pub mod options;
@@ -51,6 +55,8 @@ pub const TARGETS: &[Target] = &[
     request::TARGET,
     response::TARGET,
     options::TARGET,
+    commands::TARGET,
+    crash_recover::TARGET,
 ];
 
 #[cfg(test)]
