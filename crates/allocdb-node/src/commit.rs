@@ -276,7 +276,9 @@ impl<S: Storage> Committer<S> {
         if let Some(accepted) = accepted {
             if is_planted(Canary::AppliedBeforeSynced) {
                 self.apply(shared, group, accepted);
-                let _ = self.write(shared, accepted);
+                if let Err(error) = self.write(shared, accepted) {
+                    fail(group, error);
+                }
                 return conclude(group);
             }
             match self.write(shared, accepted) {

@@ -12,7 +12,6 @@
 //!
 //! Generic over [`Storage`], so that a simulator drives this very code over a faulty disk.
 
-
 use allocdb_core::canary::{Canary, is_planted};
 use allocdb_core::hash::Digest;
 use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};

@@ -40,8 +40,7 @@ impl Gate {
     pub(crate) fn close(&self) {
         self.calls.fetch_or(CLOSING, Ordering::AcqRel);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.calls.load(Ordering::Acquire) != CLOSING
-            && !is_planted(Canary::GateDoesNotWait)
+        while self.calls.load(Ordering::Acquire) != CLOSING && !is_planted(Canary::GateDoesNotWait)
         {
             idle = self
                 .is_idle

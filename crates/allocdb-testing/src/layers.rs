@@ -153,6 +153,14 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 5_000_000,
         how: How::Program(&["scripts/torture/shuttle.sh"]),
     },
+    Layer {
+        name: "linearizability",
+        what: "what real threads were told, against the log's order and a plain model",
+        unit: "calls",
+        goal_ci: 200_000,
+        goal_long: 20_000_000,
+        how: How::Here(crate::linearizability::run),
+    },
 ];
 
 /// The harness of this name.

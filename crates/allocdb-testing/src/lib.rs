@@ -13,6 +13,7 @@
 //! | [`model`] | the rules as plain maps, sharing nothing with the core |
 //! | [`bridge`] | from the model's words to the core's and back |
 //! | [`pair`], [`history`], [`model_check`] | the core beside the model, driven and shrunk |
+//! | [`linearizability`] | what real threads were told, against the log's order |
 //! | [`witness`], [`tally`] | ownership seen from outside; what was done, counted |
 //! | [`workload`], [`random`] | commands and slots drawn from a seed |
 //! | [`fuzz`] | bodies of the fuzz targets; `crates/allocdb-fuzz` makes programs of them |
@@ -26,6 +27,7 @@ pub mod fuzz;
 pub mod history;
 pub mod layer;
 pub mod layers;
+pub mod linearizability;
 pub mod model;
 pub mod model_check;
 pub mod pair;
