@@ -1,8 +1,8 @@
 // The planted bugs of the fuzz layer: a decoder that trusts a count, which the fuzzer must find.
 //
 // FuzzResponse (reads_test.go) sends any bytes through every decoder of this package; this is the
-// same with a wrong one, so that a run that finds nothing is known to look. The golden vectors alone,
-// which ordinary tests run, do not trip it.
+// same with a wrong one, so that a run that finds nothing is known to look. The golden vectors
+// alone, which ordinary tests run, do not trip it.
 
 package allocdb
 

@@ -98,6 +98,14 @@ pub const LAYERS: &[Layer] = &[
         how: How::Program(&["scripts/torture/fuzz_go.sh"]),
     },
     Layer {
+        name: "fuzz-python",
+        what: "a response of any bytes is refused or says what stands in it, in Python",
+        unit: "executions",
+        goal_ci: 300_000,
+        goal_long: 100_000_000,
+        how: How::Program(&["scripts/torture/fuzz_python.sh"]),
+    },
+    Layer {
         name: "kill",
         what: "kill -9 over hosts in C, Python and Go on one database, audited from outside",
         unit: "kills",
