@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(struct record) == 128, "a record divides a page");
@@ -88,7 +89,8 @@ bool witness_tell(const struct witness *witness, struct record *records, size_t 
         }
         text[len++] = '\n';
     }
-    return write_all(witness->fd, text, len);
+    /* A line is told when it has left the machine; on a file this does nothing. */
+    return write_all(witness->fd, text, len) && (tcdrain(witness->fd) == 0 || errno == ENOTTY);
 }
 
 /* One line "=<256 digits>" of a console that also says other things. */

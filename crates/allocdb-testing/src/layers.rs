@@ -130,6 +130,14 @@ pub const LAYERS: &[Layer] = &[
         how: How::Program(&["scripts/torture/limits.sh"]),
     },
     Layer {
+        name: "power-cut",
+        what: "the power of a guest machine is cut while it commits; a control without syncs",
+        unit: "cuts",
+        goal_ci: 0,
+        goal_long: 100,
+        how: How::Program(&["scripts/torture/power_cut.sh"]),
+    },
+    Layer {
         name: "model",
         what: "random histories, the core beside a plain model of the rules",
         unit: "commands",
