@@ -34,6 +34,7 @@ struct test {
     }
 #define RUN_TESTS(tests) run_tests(tests, sizeof(tests) / sizeof((tests)[0]))
 
+/* All of them, or the one that ALLOCDB_TEST names. */
 int run_tests(const struct test *tests, size_t count);
 bool check_that(bool condition, const char *what, const char *file, int line);
 bool check_equal(uint64_t expected, uint64_t actual, const char *what, const char *file, int line);
