@@ -35,7 +35,7 @@
 extern char **environ;
 
 enum { LANGUAGE_C, LANGUAGE_PYTHON, LANGUAGE_GO, LANGUAGE_COUNT };
-enum { PATIENCE_S = 60, POLL_US = 40, SUBMISSIONS_MAX = 60 };
+enum { PATIENCE_S = 300, POLL_US = 40, SUBMISSIONS_MAX = 60 };
 enum { BACKUP_RARITY = 4, RIVAL_RARITY = 6, CLEAN_RARITY = 12 };
 
 static const char *const language_names[] = {"c", "python", "go"};
