@@ -129,7 +129,7 @@ built() { # NAME WAY
 # ---- runs ----
 
 # What wants a limit that the tool needs for itself: address space, descriptors.
-LIMITED_BY_TOOL='too_little_memory_is_an_error$\|too_many_open_files_is_an_error$'
+LIMITED_BY_TOOL='too_little_memory_[a-z_]*$\|too_many_open_files_is_an_error$'
 LIMITED_BY_TOOL+='\|what_the_machine_does_not_give_is_told$'
 
 # passed STATUS LOG: it ended by itself, and nothing failed but for the tool's sake.
