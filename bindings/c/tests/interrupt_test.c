@@ -243,7 +243,9 @@ static void on_alarm(int number)
 /* Whatever can be interrupted is, over and over: no handler restarts a system call. */
 static void storm(bool is_on)
 {
-    const struct itimerval pause = {{0, is_on ? 50 : 0}, {0, is_on ? 50 : 0}};
+    const char *text = getenv("ALLOCDB_PAUSE_US");
+    const suseconds_t pause_us = !is_on ? 0 : text != NULL ? atoi(text) : 50;
+    const struct itimerval pause = {{0, pause_us}, {0, pause_us}};
     struct sigaction action = {.sa_handler = on_alarm};
 
     sigaction(SIGALRM, &action, NULL);
@@ -275,7 +277,7 @@ static void a_storm_of_signals_changes_no_answer(void)
             pthread_join(threads[t], NULL);
     }
     storm(false);
-    CHECK(alarms > before + 100);
+    CHECK(alarms > before + (getenv("ALLOCDB_PAUSE_US") != NULL ? 0 : 100));
     printf("    %d signals\n", (int)alarms - before);
 }
 
