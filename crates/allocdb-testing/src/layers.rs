@@ -177,6 +177,14 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 20_000_000,
         how: How::Here(crate::linearizability::run),
     },
+    Layer {
+        name: "explore",
+        what: "every state that a few commands lead to, by their number",
+        unit: "acts deep",
+        goal_ci: 6,
+        goal_long: 8,
+        how: How::Here(crate::explore::run),
+    },
 ];
 
 /// The harness of this name.

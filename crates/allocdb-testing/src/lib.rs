@@ -14,6 +14,7 @@
 //! | [`bridge`] | from the model's words to the core's and back |
 //! | [`pair`], [`history`], [`model_check`] | the core beside the model, driven and shrunk |
 //! | [`linearizability`] | what real threads were told, against the log's order |
+//! | [`explore`] | every state that a few commands lead to |
 //! | [`witness`], [`tally`] | ownership seen from outside; what was done, counted |
 //! | [`workload`], [`random`] | commands and slots drawn from a seed |
 //! | [`fuzz`] | bodies of the fuzz targets; `crates/allocdb-fuzz` makes programs of them |
@@ -23,6 +24,7 @@
 
 pub mod bridge;
 pub mod crashes;
+pub mod explore;
 pub mod fuzz;
 pub mod history;
 pub mod layer;

@@ -118,6 +118,12 @@ impl Pair {
         &self.model
     }
 
+    /// The core's state.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
     /// The witness's account.
     #[must_use]
     pub const fn witness(&self) -> &Witness {
@@ -174,6 +180,22 @@ impl Pair {
             }
         }
         Ok(())
+    }
+
+    /// What acceptance says of one command, as the model does; nothing is changed. R66
+    pub fn judge(&mut self, slot: u64, command: &Command) -> Result<Admission, String> {
+        let slot = slot.max(self.model.last_slot());
+        self.acceptance.begin(&self.state, Slot(slot), false);
+        self.model.begin_again(&mut self.commit, slot, false);
+        let asked = bridge::command(command, &mut self.bundle);
+        let said = bridge::admission(&self.acceptance.admit(&self.state, &asked, 0));
+        let expected = self.model.admit(&mut self.commit, command, 0);
+        self.tally.count_admission(&said);
+        if said == expected {
+            Ok(said)
+        } else {
+            Err(differ(&format!("judging {command:?}"), &said, &expected))
+        }
     }
 
     /// One command, whatever it is, at whatever slot. R5, R68
@@ -352,7 +374,7 @@ impl Pair {
     /// Stops and starts: goes on from the snapshot of what there is, as it is or grown (R95), or
     /// moved to a later position (R101).
     pub fn restart(&mut self, bounds: Option<Bounds>, lsn_by: u64) -> Result<(), String> {
-        self.replay()?;
+        self.replayed()?;
         let mut overrides = Overrides::none(&self.state);
         if let Some(bounds) = bounds {
             let config = self.state.config();
@@ -383,10 +405,25 @@ impl Pair {
         self.check_whole()
     }
 
+    /// Writes a snapshot and goes on in memory. Only where records are kept.
+    pub fn checkpoint(&mut self) {
+        let log = self.log.as_mut().expect("records are kept");
+        write_image(&self.state, &Overrides::none(&self.state), &mut log.image);
+        log.records.clear();
+        log.steps.clear();
+    }
+
+    /// Goes on from the last snapshot and the records since. Only where records are kept.
+    pub fn crash(&mut self) -> Result<(), String> {
+        self.state = self.replayed()?.expect("records are kept");
+        Ok(())
+    }
+
     /// R85, R70: the records since the last snapshot give the same answers and the same bytes.
-    fn replay(&mut self) -> Result<(), String> {
+    /// The state that they give, where records are kept.
+    pub fn replayed(&mut self) -> Result<Option<State>, String> {
         let Some(log) = &self.log else {
-            return Ok(());
+            return Ok(None);
         };
         let (mut state, _) = snapshot::decode(&mut &log.image[..])
             .map_err(|error| format!("our own snapshot is refused: {error}"))?;
@@ -411,7 +448,7 @@ impl Pair {
         if one != other {
             return Err("snapshot and replay write other bytes than what was lived".into());
         }
-        Ok(())
+        Ok(Some(state))
     }
 }
 

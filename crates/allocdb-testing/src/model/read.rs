@@ -1,5 +1,7 @@
 //! What can be read, at the last applied slot. R72, R74, R75
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use super::types::{
     Bounds, Code, Lookup, Outcome, Reservation, ReservationState as R, Resource, ResourceState,
 };
@@ -155,6 +157,58 @@ impl Model {
             .iter()
             .filter(|(_, record)| !self.is_gone(record))
             .map(|(&lsn, record)| self.reservation_row(lsn, record))
+    }
+
+    /// What decides the answers to come, and nothing else: slots from the last one on, positions
+    /// by their rank, no versions, and of operations only what `named` was and how long the others
+    /// take a place. Two states of one shape answer alike whatever comes, when it names
+    /// reservations by rank and of the operations only that one.
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "ids of an exploration are small"
+    )]
+    pub fn shape(&self, named: u128) -> Vec<u64> {
+        const APART: u64 = u64::MAX;
+        let rank = |lsn: u64| self.reservations.range(..=lsn).count() as u64;
+        let ahead = |slot: u64| slot.saturating_sub(self.slot);
+        let mut shape = Vec::new();
+        for (id, record) in &self.resources {
+            shape.extend([*id as u64, record.held_by.map_or(0, rank)]);
+        }
+        shape.push(APART);
+        for record in self.reservations.values() {
+            shape.extend([record.holder as u64, record.state as u64]);
+            shape.extend(record.resources.iter().map(|id| *id as u64));
+            shape.push(APART);
+        }
+        for (deadline, _, lsn) in &self.index {
+            shape.extend([ahead(*deadline), rank(*lsn)]);
+        }
+        shape.push(APART);
+        for (retire_after, lsn) in &self.ended {
+            shape.extend([ahead(*retire_after), rank(*lsn)]);
+        }
+        shape.push(APART);
+        for (retire_after, id) in &self.windows {
+            let record = self.operations.get(id).filter(|_| *id == named);
+            let hash = record.map_or(0, |record| {
+                let mut action = record.command.action.clone();
+                if let Some(named) = action.reservation_id_mut() {
+                    *named = rank(*named as u64).into();
+                }
+                let outcome = record.outcome;
+                let mut hasher = DefaultHasher::new();
+                action.hash(&mut hasher);
+                (outcome.code, outcome.failed_index).hash(&mut hasher);
+                rank(outcome.reservation_id as u64).hash(&mut hasher);
+                ahead(outcome.deadline_slot).hash(&mut hasher);
+                (record.retire_after == *retire_after).hash(&mut hasher);
+                hasher.finish()
+            });
+            shape.extend([ahead(*retire_after), hash]);
+        }
+        shape
     }
 }
 
