@@ -232,25 +232,7 @@ impl World {
             Act::Delete(number) => Action::DeleteResource {
                 resource_id: number.into(),
             },
-            Act::Reserve {
-                first,
-                second,
-                holder,
-                ttl,
-                limit,
-            } => {
-                let ids = [u128::from(first), u128::from(second)];
-                let action = Action::Reserve {
-                    resource_ids: Bundle::from(&ids[..=usize::from(second != 0)]),
-                    holder_id: holder.into(),
-                    ttl_slots: ttl.into(),
-                };
-                let command = Command::new(id, action);
-                return Some(match limit {
-                    UNLIMITED => command,
-                    slots => command.until(self.slot + u64::from(slots)),
-                });
-            }
+            Act::Reserve { .. } => return Some(self.reserve(id, act)),
             Act::Confirm(which, who) => {
                 let (reservation_id, holder) = made(which)?;
                 Action::Confirm {
@@ -291,6 +273,30 @@ impl World {
             _ => return None,
         };
         Some(Command::new(id, action))
+    }
+
+    fn reserve(&self, operation_id: u128, act: Act) -> Command {
+        let Act::Reserve {
+            first,
+            second,
+            holder,
+            ttl,
+            limit,
+        } = act
+        else {
+            unreachable!("asked for reserves only");
+        };
+        let ids = [u128::from(first), u128::from(second)];
+        let action = Action::Reserve {
+            resource_ids: Bundle::from(&ids[..=usize::from(second != 0)]),
+            holder_id: holder.into(),
+            ttl_slots: ttl.into(),
+        };
+        let command = Command::new(operation_id, action);
+        match limit {
+            UNLIMITED => command,
+            slots => command.until(self.slot + u64::from(slots)),
+        }
     }
 
     /// Asks for one place more than there is, where there are few; else takes more than one command
