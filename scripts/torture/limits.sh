@@ -88,7 +88,7 @@ audit() { # NAME
     [ -d "$DB" ] || return 0
     "$WORK/bin/auditor" directory="$DB" copy="$MEMORY/copy" witness="$MEMORY/witness" faults=1 \
         >"$MEMORY/audit" 2>&1 || status=$?
-    SEEN[refused]=$((${SEEN[refused]:-0} + $(sed -n 's/^figure rejected //p' "$MEMORY/audit")))
+    SEEN[commands_refused]=$((${SEEN[commands_refused]:-0} + $(sed -n 's/^figure rejected //p' "$MEMORY/audit")))
     [ "$status" = 0 ] || found "$1 (workload $WORKLOAD): $(grep found "$MEMORY/audit" | head -n 2 |
         paste -sd ' ')"
 }
@@ -104,7 +104,9 @@ go_on() { # NAME
 # judge NAME STATUSES-OF-A-REFUSED-OPENING: what the host's end may be.
 judge() {
     local status
-    SEEN[ended_$STATUS]=$((${SEEN[ended_$STATUS]:-0} + 1))
+    local ends=([0]=went_on [3]=opening_refused [5]=halted) end
+    end=${ends[$STATUS]:-ended_otherwise}
+    SEEN[$end]=$((${SEEN[$end]:-0} + 1))
     status=$(sed -n 's/^host: ALLOCDB_\(E_[A-Z_]*\):.*/\1/p' "$MEMORY/said")
     case $STATUS in
         0 | 5) ;;

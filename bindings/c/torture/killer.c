@@ -47,6 +47,9 @@ struct killer {
     uint64_t seed, random, life, started_ns;
     char db[1024], witness[1024], pending[1024], backup[1024], older[1024];
     uint64_t kills[LANGUAGE_COUNT], killed_at[RECORD_BACKUP + 1];
+    /* Of the life under way. */
+    uint64_t heard_bytes;
+    uint32_t heard_counts[RECORD_BACKUP + 1];
     uint64_t kill_count, killed_opening, clean_ends, refused_rivals, backup_count;
 };
 
@@ -122,7 +125,7 @@ static pid_t start(const struct killer *killer, int language, struct moment mome
     /* Enough that it is still at work when its moment comes. */
     uint64_t submissions = moment.type == RECORD_CLOSING || moment.nth == 0
                                ? 1 + draw % SUBMISSIONS_MAX
-                               : 2 * SUBMISSIONS_MAX;
+                               : SUBMISSIONS_MAX * (killer->life % 3 == 0 ? 2 : 10);
 
     snprintf(words[count++], sizeof words[0], "%s", killer->programs[language]);
     snprintf(words[count++], sizeof words[0], "directory=%s", killer->db);
@@ -147,18 +150,25 @@ static pid_t start(const struct killer *killer, int language, struct moment mome
     return pid;
 }
 
-/* How many records of a type the witness has by now, and whether there is one of another type. */
-static uint32_t heard(const struct killer *killer, uint32_t type)
+/* How many records of a type the witness has by now. */
+static uint32_t heard(struct killer *killer, uint32_t type)
 {
-    static struct record records[4096];
+    static struct record records[256];
     int fd = open(killer->witness, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? 0 : pread(fd, records, sizeof records, 0);
-    uint32_t count = 0;
+    ssize_t len;
 
+    if (fd < 0)
+        return 0;
+    while ((len = pread(fd, records, sizeof records, (off_t)killer->heard_bytes)) >=
+           (ssize_t)sizeof records[0]) {
+        size_t count = (size_t)len / sizeof records[0];
+
+        for (size_t i = 0; i < count; i++)
+            killer->heard_counts[records[i].type <= RECORD_BACKUP ? records[i].type : 0] += 1;
+        killer->heard_bytes += count * sizeof records[0];
+    }
     close(fd);
-    for (ssize_t i = 0; i < len / (ssize_t)sizeof records[0]; i++)
-        count += records[i].type == type;
-    return count;
+    return killer->heard_counts[type];
 }
 
 static bool has_ended(pid_t pid)
@@ -291,6 +301,8 @@ static void cycle(struct killer *killer)
     struct moment moment = choose_moment(killer, language);
 
     unlink(killer->witness);
+    killer->heard_bytes = 0;
+    memset(killer->heard_counts, 0, sizeof killer->heard_counts);
     if (is_lost)
         directory_copy(killer->db, killer->older);
     pid_t pid = start(killer, language, moment, with_backup);
