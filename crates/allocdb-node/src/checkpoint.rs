@@ -112,7 +112,7 @@ fn rewrite_log<S: Storage>(wal: &mut Wal<S>, snapshot_crc: u32) -> Result<Lsn, C
         // The log itself cannot be read any more: what it holds is in doubt.
         Err(CopyError::Source(error)) => {
             return Err(CheckpointError::Fatal {
-                error: wal.fail(error),
+                error: wal.fail_log(error),
             });
         }
     };

@@ -25,7 +25,7 @@ use allocdb_core::log::{
 use allocdb_core::stream::{ByteSink, ByteSource};
 use allocdb_core::{Config, Lsn, Slot};
 
-use crate::error::IoError;
+use crate::error::{FileName, IoError};
 use crate::storage::Storage;
 
 const SECTOR: u64 = SECTOR_BYTES as u64;
@@ -195,12 +195,12 @@ impl<S: Storage> Wal<S> {
             Err(error) if error.is_full() => {
                 // What was added may stay, it is zeros; but the room is better given back.
                 let _ = self.storage.set_len(&self.file, old);
-                return Err(ReserveError::Full(error));
+                return Err(ReserveError::Full(of_log(error)));
             }
-            Err(error) => return Err(ReserveError::Failed(self.fail(error))),
+            Err(error) => return Err(ReserveError::Failed(self.fail_log(error))),
         }
         if let Err(error) = self.storage.sync_data(&self.file) {
-            return Err(ReserveError::Failed(self.fail(error)));
+            return Err(ReserveError::Failed(self.fail_log(error)));
         }
         self.tail.file_bytes = new;
         Ok(())
@@ -230,7 +230,7 @@ impl<S: Storage> Wal<S> {
             .storage
             .write_at(&self.file, self.tail.end_offset, frame)
         {
-            return Err(self.fail(error));
+            return Err(self.fail_log(error));
         }
         if meta.is_synced {
             // R88: nothing is applied, so nothing is answered, before this has returned.
@@ -328,6 +328,11 @@ impl<S: Storage> Wal<S> {
         *self.failure.get_or_insert(error)
     }
 
+    /// The same of a failure in the log's own file.
+    pub(crate) fn fail_log(&mut self, error: IoError) -> IoError {
+        self.fail(of_log(error))
+    }
+
     pub(crate) fn check(&self) -> Result<(), IoError> {
         self.failure.map_or(Ok(()), Err)
     }
@@ -335,9 +340,19 @@ impl<S: Storage> Wal<S> {
     fn sync(&mut self) -> Result<(), IoError> {
         match self.storage.sync_data(&self.file) {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.fail(error)),
+            Err(error) => Err(self.fail_log(error)),
         }
     }
+}
+
+/// A failure in the log's own file, under the name that it has: it may have been opened under the
+/// temporary one, by whoever wrote it before it got its name.
+fn of_log(error: IoError) -> IoError {
+    let file = match error.file {
+        FileName::WalTemporary => FileName::Wal,
+        other => other,
+    };
+    IoError { file, ..error }
 }
 
 /// Writes zeros over `from..to`.

@@ -14,16 +14,21 @@
 //!
 //! A share is opened by the whole engine over a disk that keeps its moments in turn, commits once
 //! more, and is cut again at every operation of that, recovery included; and so on, three deep. A
-//! backup's directory is cut likewise: it opens whole or says that it is none.
+//! backup's directory is cut likewise: it opens whole or says that it is none. What has been written
+//! on is also damaged where only another history shows the difference: sectors as they were before,
+//! which the chain must refuse, and a log that is gone, which must not be taken for a fresh start.
 //!
 //! The bulk goes through `recovery::open`, which is all of opening but the engine's own buffers.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use allocdb_core::log::SECTOR_BYTES;
 use allocdb_core::snapshot::Overrides;
 use allocdb_core::{Config, Lsn, Slot};
-use allocdb_node::{Engine, OpenError, Options, Settings, StartKind, SyncMode, recovery, status};
+use allocdb_node::{
+    Engine, FileName, OpenError, Options, Settings, StartKind, SyncMode, recovery, status,
+};
 
 use crate::disk::{Disk, Moment};
 use crate::layer::Run;
@@ -59,7 +64,7 @@ pub fn run(run: &mut Run) {
     }
 }
 
-const MUST_HAPPEN: [&str; 9] = [
+const MUST_HAPPEN: [&str; 11] = [
     "torn tails",
     "frames written again",
     "fresh",
@@ -69,6 +74,8 @@ const MUST_HAPPEN: [&str; 9] = [
     "opened twice",
     "of backups",
     "moments listed whole",
+    "stale sectors",
+    "logs taken away",
 ];
 
 /// What an image was found to hold.
@@ -140,7 +147,7 @@ impl<'s, 'r> Trial<'s, 'r> {
         let mut host = Host::new(disk, self.script);
         let mut claims = Vec::new();
         let mut copies = Vec::new();
-        self.history.marks.push((Lsn(0), empty_hash(&self.ruler)));
+        self.history = History::fresh(&self.ruler);
         disk.begin_trace();
         for step in 0..self.script.steps.len() {
             claims.push(host.told);
@@ -304,6 +311,7 @@ impl<'s, 'r> Trial<'s, 'r> {
     /// Opens the image with the whole engine, commits, maybe takes a checkpoint; then cuts the
     /// power at every operation of that.
     fn go_on(&mut self, copy: &Disk, claim: &Claim, print: u64, depth: u32) {
+        let image = copy.clone();
         copy.begin_trace();
         copy.note(0);
         let (options, _) = if claim.told.is_opened {
@@ -347,6 +355,7 @@ impl<'s, 'r> Trial<'s, 'r> {
         }
         engine.abandon();
         self.run.count("opened by the whole engine", 1);
+        self.damage(copy, &image, print);
         for (place, moment) in copy.end_trace().into_iter().enumerate() {
             let told = tolds[usize::try_from(moment.mark).expect("few")];
             let claim = if moment.mark == 0 {
@@ -360,6 +369,40 @@ impl<'s, 'r> Trial<'s, 'r> {
             };
             let bound = (IMAGES_DEEP_MAX, print ^ place as u64);
             self.try_moment(&moment, &claim, bound, depth + 1);
+        }
+    }
+
+    /// Two damages that need another history to be seen: sectors as they were before the image was
+    /// opened and written on, under a seal that proves what they had since; and no log at all.
+    fn damage(&mut self, disk: &Disk, image: &Disk, print: u64) {
+        let disk = disk.clone();
+        let options = self.existing.0;
+        let sealed = Engine::open(&disk, &options, script::quiet());
+        let closed = sealed.map(|engine| (engine.look(|state| state.digest()), engine.close()));
+        let Ok((digest, Ok(()))) = closed else {
+            return self.find(&format!("image {print:x}: not closed: {closed:?}"));
+        };
+        let (Some(old), Some(new)) = (image.read(FileName::Wal), disk.read(FileName::Wal)) else {
+            return;
+        };
+        let (options, settings) = &self.existing;
+        let pairs = old.chunks(SECTOR_BYTES).zip(new.chunks(SECTOR_BYTES));
+        for (sector, (stale, _)) in pairs.enumerate().filter(|(_, (old, new))| old != new) {
+            self.run.count("stale sectors", 1);
+            let damaged = disk.clone();
+            damaged.put_sector(FileName::Wal, sector, stale);
+            let opened = recovery::open(&damaged, options, settings);
+            if opened.is_ok_and(|recovered| recovered.state.digest() != digest) {
+                let what = format!("image {print:x}: stale sector {sector} went unnoticed");
+                return self.find(&what);
+            }
+        }
+        self.run.count("logs taken away", 1);
+        let (options, settings) = &self.creation;
+        disk.take(FileName::Wal);
+        match recovery::open(&disk, options, settings) {
+            Err(error) if error.status() == status::E_CORRUPT => {}
+            _ => self.find(&format!("image {print:x}: without its log it opens")),
         }
     }
 
@@ -406,11 +449,6 @@ impl<'s, 'r> Trial<'s, 'r> {
 /// Whether an error says that there is no whole database.
 fn is_none(error: &OpenError) -> bool {
     [status::E_CORRUPT, status::E_NOT_A_DATABASE].contains(&error.status())
-}
-
-fn empty_hash(ruler: &Config) -> u64 {
-    let state = allocdb_core::State::new(*ruler).expect("small tables");
-    script::hash(&state, ruler)
 }
 
 #[cfg(test)]

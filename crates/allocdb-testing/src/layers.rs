@@ -185,6 +185,14 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 8,
         how: How::Here(crate::explore::run),
     },
+    Layer {
+        name: "failing-operations",
+        what: "storage operation 1, 2, 3 ... of a life fails, in every way, once and for good",
+        unit: "runs",
+        goal_ci: 20_000,
+        goal_long: 500_000,
+        how: How::Here(crate::failing::run),
+    },
 ];
 
 /// The harness of this name.

@@ -20,11 +20,13 @@
 //! | [`fuzz`] | bodies of the fuzz targets; `crates/allocdb-fuzz` makes programs of them |
 //! | [`script`] | a small database's life over that disk, step by step |
 //! | [`crashes`] | every image that a power cut may leave |
+//! | [`failing`] | every storage operation failing |
 //! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |
 
 pub mod bridge;
 pub mod crashes;
 pub mod explore;
+pub mod failing;
 pub mod fuzz;
 pub mod history;
 pub mod layer;

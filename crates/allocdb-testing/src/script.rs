@@ -299,6 +299,11 @@ impl<'d> Host<'d> {
         Ok(())
     }
 
+    /// Opens the database again, after the process has ended.
+    pub fn reopen(&mut self, growths: u32) -> Result<(), Trouble> {
+        self.open(growths)
+    }
+
     /// Nothing more is written, as when the process dies.
     pub fn kill(&mut self) {
         if let Some(engine) = self.engine.take() {
@@ -435,6 +440,16 @@ pub struct History {
 }
 
 impl History {
+    /// That of a database that nothing has happened to.
+    #[must_use]
+    pub fn fresh(ruler: &Config) -> Self {
+        let state = State::new(*ruler).expect("small tables");
+        Self {
+            marks: vec![(Lsn(0), hash(&state, ruler))],
+            after: Vec::new(),
+        }
+    }
+
     /// Notes where the host has got to with `step`.
     pub fn note(&mut self, host: &Host<'_>, ruler: &Config) {
         let Some(engine) = &host.engine else {
@@ -455,6 +470,22 @@ impl History {
         let place = self.marks.binary_search_by_key(&lsn, |&(known, _)| known);
         place.ok().map(|place| self.marks[place].1)
     }
+}
+
+/// Carries out a script on a sound disk. An error says what went wrong, which is a finding.
+pub fn live(script: &Script, disk: &Disk) -> Result<History, String> {
+    let ruler = script.ruler();
+    let mut host = Host::new(disk, script);
+    let mut history = History::fresh(&ruler);
+    for step in 0..script.steps.len() {
+        let done = host.step(step);
+        done.map_err(|trouble| {
+            let seed = script.seed;
+            format!("script {seed:#x}, step {step} on a sound disk: {trouble:?}")
+        })?;
+        history.note(&host, &ruler);
+    }
+    Ok(history)
 }
 
 /// The hash of the state's snapshot, written as of `ruler`.

@@ -34,3 +34,13 @@ fn canary_snapshot_ahead_of_log_is_caught() {
 fn canary_acknowledged_before_directory_sync_is_caught() {
     assert_caught(Canary::AcknowledgedBeforeDirectorySync);
 }
+
+#[test]
+fn canary_missing_log_is_fresh_is_caught() {
+    assert_caught(Canary::MissingLogIsFresh);
+}
+
+#[test]
+fn canary_chain_covers_itself_is_caught() {
+    assert_caught(Canary::ChainCoversItself);
+}
