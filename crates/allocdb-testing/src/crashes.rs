@@ -40,7 +40,7 @@ const IMAGES_MAX: u64 = 1 << 10;
 /// Images of one moment inside or behind a recovery at most.
 const IMAGES_DEEP_MAX: u64 = 48;
 /// One image in so many is recovered under a trace.
-const DEEP_SHARE: u64 = 768;
+const DEEP_SHARE: u64 = 384;
 const DEPTH_MAX: u32 = 3;
 /// One image in so many is opened twice.
 const TWICE_SHARE: u64 = 8;
@@ -103,6 +103,8 @@ struct Trial<'s, 'r> {
     ruler: Config,
     history: History,
     seen: HashMap<u64, Shown>,
+    /// Images opened so far.
+    opened: u64,
     creation: (Options, Settings),
     existing: (Options, Settings),
 }
@@ -119,6 +121,7 @@ impl<'s, 'r> Trial<'s, 'r> {
             ruler: script.ruler(),
             history: History::default(),
             seen: HashMap::new(),
+            opened: 0,
             creation: with_settings(script.options(0)),
             existing: with_settings(script.options_existing()),
         }
@@ -221,9 +224,12 @@ impl<'s, 'r> Trial<'s, 'r> {
             self.judge(shown, claim, print);
             return false;
         }
-        let is_deep = depth < DEPTH_MAX && print.is_multiple_of(DEEP_SHARE);
+        // Not by the fingerprint, which has the process's number in it.
+        self.opened += 1;
+        let draw = Rng::new(self.script.seed ^ self.opened).draw();
+        let is_deep = depth < DEPTH_MAX && draw.is_multiple_of(DEEP_SHARE);
         let copy = is_deep.then(|| image.clone());
-        let tried = catch_unwind(AssertUnwindSafe(|| self.open(&image, claim, print)));
+        let tried = catch_unwind(AssertUnwindSafe(|| self.open(&image, claim, draw)));
         let shown = match tried {
             Ok(Ok(shown)) => shown,
             Ok(Err(error)) => {
@@ -238,7 +244,7 @@ impl<'s, 'r> Trial<'s, 'r> {
         self.seen.insert(print, shown);
         self.judge(shown, claim, print);
         if let Some(copy) = copy {
-            let tried = catch_unwind(AssertUnwindSafe(|| self.go_on(&copy, claim, print, depth)));
+            let tried = catch_unwind(AssertUnwindSafe(|| self.go_on(&copy, claim, draw, depth)));
             if tried.is_err() {
                 self.find(&format!("image {print:x}, {claim:?}: a panic behind it"));
             }
@@ -246,7 +252,7 @@ impl<'s, 'r> Trial<'s, 'r> {
         true
     }
 
-    fn open(&mut self, image: &Disk, claim: &Claim, print: u64) -> Result<Shown, OpenError> {
+    fn open(&mut self, image: &Disk, claim: &Claim, draw: u64) -> Result<Shown, OpenError> {
         let (shown, torn_bytes, rewritten) = self.recover(image, claim)?;
         self.run.count("torn tails", u64::from(torn_bytes > 0));
         self.run
@@ -257,11 +263,11 @@ impl<'s, 'r> Trial<'s, 'r> {
             "interrupted growths",
             u64::from(shown.max_operations > base),
         );
-        if print % TWICE_SHARE == 1 {
+        if draw % TWICE_SHARE == 1 {
             self.run.count("opened twice", 1);
             let (again, torn_bytes, _) = self.recover(image, claim)?;
             if (again.lsn, again.hash, torn_bytes) != (shown.lsn, shown.hash, 0) {
-                self.find(&format!("image {print:x}: {shown:?}, then {again:?}"));
+                self.find(&format!("image {draw:x}: {shown:?}, then {again:?}"));
             }
         }
         Ok(shown)
@@ -386,15 +392,34 @@ impl<'s, 'r> Trial<'s, 'r> {
             return;
         };
         let (options, settings) = &self.existing;
+        let written = new
+            .chunks(SECTOR_BYTES)
+            .rposition(|held| held.iter().any(|&byte| byte > 0));
+        let seal = written.unwrap_or(0);
+        let behind = disk.clone();
         let pairs = old.chunks(SECTOR_BYTES).zip(new.chunks(SECTOR_BYTES));
-        for (sector, (stale, _)) in pairs.enumerate().filter(|(_, (old, new))| old != new) {
-            self.run.count("stale sectors", 1);
-            let damaged = disk.clone();
-            damaged.put_sector(FileName::Wal, sector, stale);
-            let opened = recovery::open(&damaged, options, settings);
-            if opened.is_ok_and(|recovered| recovered.state.digest() != digest) {
-                let what = format!("image {print:x}: stale sector {sector} went unnoticed");
-                return self.find(&what);
+        let changed = pairs.enumerate().filter(|(_, (old, new))| old != new);
+        for (sector, (stale, _)) in changed.take_while(|&(sector, _)| sector < seal) {
+            // By itself, and with all that changed before it: an older copy up to here.
+            let alone = disk.clone();
+            behind.put_sector(FileName::Wal, sector, stale);
+            alone.put_sector(FileName::Wal, sector, stale);
+            for (damaged, how) in [(alone, "alone"), (behind.clone(), "and all before")] {
+                self.run.count("stale sectors", 1);
+                let Ok(recovered) = recovery::open(&damaged, options, settings) else {
+                    continue;
+                };
+                let is_other = recovered.state.digest() != digest;
+                if is_other && how != "alone" && recovered.report.torn_bytes > 0 {
+                    // An older copy of a tail that was torn in a frame so long that the proof lies
+                    // inside its extent: nothing on this disk tells it from a power cut.
+                    self.run.count("older copies of a torn tail", 1);
+                } else if is_other {
+                    return self.find(&format!(
+                        "image {print:x}: stale sector {sector} ({how}) of {seal}: {:?}",
+                        recovered.report
+                    ));
+                }
             }
         }
         self.run.count("logs taken away", 1);
@@ -418,6 +443,9 @@ impl<'s, 'r> Trial<'s, 'r> {
             for image in cuts.images(IMAGES_DEEP_MAX, place as u64) {
                 self.run.count("of backups", 1);
                 match recovery::open(&image, &options, &settings) {
+                    Ok(recovered) if recovered.report.kind == StartKind::Fresh => {
+                        self.find(&format!("moment {place} of a backup: a fresh database"));
+                    }
                     Ok(recovered) => {
                         let of_copy = Overrides {
                             config: Config {
