@@ -226,6 +226,10 @@ static size_t settle(struct audit *audit, struct life *life, struct record *fres
     for (size_t i = 0; i < life->count; i++) {
         struct entry *entry = &life->entries[i];
 
+        if (entry->is_tick && audit->may_lose && entry->answer.lsn > life->last_lsn) {
+            audit->lost_count += 1;
+            continue;
+        }
         if (entry->is_tick) {
             fresh[fresh_count++] = entry->answer;
             continue;
