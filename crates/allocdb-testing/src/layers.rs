@@ -193,6 +193,15 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 500_000,
         how: How::Here(crate::failing::run),
     },
+    Layer {
+        name: "simulate",
+        what: "the real engine on a failing disk, many clients as one seeded schedule, against the \
+               model",
+        unit: "commands",
+        goal_ci: 1_000_000,
+        goal_long: 100_000_000,
+        how: How::Here(crate::simulator::run),
+    },
 ];
 
 /// The harness of this name.

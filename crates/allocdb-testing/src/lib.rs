@@ -21,6 +21,7 @@
 //! | [`script`] | a small database's life over that disk, step by step |
 //! | [`crashes`] | every image that a power cut may leave |
 //! | [`failing`] | every storage operation failing |
+//! | [`simulator`] | the real engine on a failing disk, as one seeded schedule |
 //! | [`disk`] | the faulty disk, which stands beside its trait: the engine's own tests use it too |
 
 pub mod bridge;
@@ -38,6 +39,7 @@ pub mod pair;
 pub mod random;
 pub mod runner;
 pub mod script;
+pub mod simulator;
 pub mod table;
 pub mod tally;
 pub mod witness;

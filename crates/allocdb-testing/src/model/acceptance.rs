@@ -81,6 +81,11 @@ impl Model {
         Ok(Admission::New { lsn })
     }
 
+    /// R24 to R27: what rules a command out whatever the state, and a batch with it.
+    pub fn check(&self, command: &Command) -> Result<(), Rejection> {
+        check_command(&self.bounds, command)
+    }
+
     /// R24 to R27, R6.
     pub(super) fn check_form(&self, slot: u64, command: &Command) -> Result<(), Rejection> {
         check_command(&self.bounds, command)?;
