@@ -170,7 +170,7 @@ impl Life<'_> {
         let slot = match dice.below(60) {
             0..6 => None,
             6..12 => Some(self.now.saturating_sub(dice.below(4))),
-            12 if leap == 0 => Some(slot_max + 1 + dice.below(2)),
+            12 if leap == 0 => Some(slot_max.saturating_add(1 + dice.below(2))),
             13 | 14 if leap > 0 && self.has_base(engine) => {
                 leaps = true;
                 Some(self.now + (leap << 4))
