@@ -166,16 +166,26 @@ impl Life<'_> {
     ) -> Result<(), String> {
         let wrong = |wanted: &dyn core::fmt::Debug| {
             let Got { whole, each } = got;
-            Err(format!("{caller:?} is answered {whole:?} {each:?}, not {wanted:?}"))
+            Err(format!(
+                "{caller:?} is answered {whole:?} {each:?}, not {wanted:?}"
+            ))
         };
         match (fate, got.whole) {
-            (Fate::Refused(index, rejection), Err(SubmitError::Refused { index: at, rejection: said })) => {
+            (
+                Fate::Refused(index, rejection),
+                Err(SubmitError::Refused {
+                    index: at,
+                    rejection: said,
+                }),
+            ) => {
                 self.tally.rejections += 1;
                 if *index != at as usize || *rejection != bridge::rejection(&said) {
                     return wrong(fate);
                 }
             }
-            (Fate::Overflows, Err(SubmitError::SlotOverflow { .. })) => self.tally.slot_overflows += 1,
+            (Fate::Overflows, Err(SubmitError::SlotOverflow { .. })) => {
+                self.tally.slot_overflows += 1
+            }
             (Fate::Leaps, Err(SubmitError::SlotLeap { .. })) => self.tally.slot_leaps += 1,
             (Fate::Judged(answers), Ok(())) => {
                 for (answer, got) in answers.iter().zip(&got.each) {
@@ -249,11 +259,15 @@ fn send(engine: &Engine<&Disk>, callers: &[Caller], is_together: bool) -> Vec<Go
         .zip(&mut bundles)
         .map(|(caller, bundles)| {
             let pairs = caller.commands.iter().zip(bundles);
-            pairs.map(|(command, bundle)| bridge::command(command, bundle)).collect()
+            pairs
+                .map(|(command, bundle)| bridge::command(command, bundle))
+                .collect()
         })
         .collect();
-    let mut results: Vec<Vec<Option<CommandResult>>> =
-        commands.iter().map(|commands| vec![None; commands.len()]).collect();
+    let mut results: Vec<Vec<Option<CommandResult>>> = commands
+        .iter()
+        .map(|commands| vec![None; commands.len()])
+        .collect();
     let mut batches: Vec<Many<'_>> = commands
         .iter()
         .zip(&mut results)
@@ -267,7 +281,9 @@ fn send(engine: &Engine<&Disk>, callers: &[Caller], is_together: bool) -> Vec<Go
         engine.submit_together(&mut together)
     } else {
         let alone = slots.zip(&mut batches);
-        alone.map(|(slot, batch)| engine.submit(slot, batch)).collect()
+        alone
+            .map(|(slot, batch)| engine.submit(slot, batch))
+            .collect()
     };
     drop(batches);
     let pairs = whole.into_iter().zip(results);

@@ -28,11 +28,15 @@ pub(super) fn whole<S: Storage>(
 pub(super) fn whole_rows<S: Storage>(engine: &Engine<S>, model: &Model) -> Result<u64, String> {
     let mut sum = 0;
     let mut resources = list_resources(engine, &Filter::default(), 7)?;
-    resources.iter().for_each(|row| mix(&mut sum, row.resource_id));
+    resources
+        .iter()
+        .for_each(|row| mix(&mut sum, row.resource_id));
     resources.sort_unstable_by_key(|row| row.resource_id);
     same_rows(&resources, model.resources())?;
     let mut reservations = list_reservations(engine, &Filter::default(), 5)?;
-    reservations.iter().for_each(|row| mix(&mut sum, row.reservation_id));
+    reservations
+        .iter()
+        .for_each(|row| mix(&mut sum, row.reservation_id));
     reservations.sort_unstable_by_key(|row| row.reservation_id);
     same_rows(&reservations, model.reservations())?;
     for row in &reservations {
@@ -68,7 +72,11 @@ fn mix(sum: &mut u64, id: u128) {
 fn figures<S: Storage>(engine: &Engine<S>, model: &Model) -> Result<(), String> {
     let slot = model.last_slot();
     let health = engine.health(Some(Slot(slot)));
-    let shown = (health.last_lsn.0, health.last_slot.0, health.expiration_backlog);
+    let shown = (
+        health.last_lsn.0,
+        health.last_slot.0,
+        health.expiration_backlog,
+    );
     let wanted = (model.last_lsn(), slot, model.backlog(slot) as u64);
     if shown != wanted {
         return Err(format!("health shows {shown:?}, not {wanted:?}"));
@@ -154,11 +162,17 @@ pub(super) fn some<S: Storage>(
     };
     let wanted = model.resource(resource_id);
     if found != wanted {
-        return Err(format!("resource {resource_id:#x} is {found:?}, not {wanted:?}"));
+        return Err(format!(
+            "resource {resource_id:#x} is {found:?}, not {wanted:?}"
+        ));
     }
     let shard_id = model.bounds().shard_id ^ u64::from(rng.chance(5));
     let lsn = rng.between(0, last.0 + 2);
-    reservation(engine, model, (u128::from(shard_id) << 64) | u128::from(lsn))?;
+    reservation(
+        engine,
+        model,
+        (u128::from(shard_id) << 64) | u128::from(lsn),
+    )?;
     operation(engine, model, operation_id)?;
     // R73.
     let required = Lsn(last.0 + 1);

@@ -71,7 +71,9 @@ impl Fate {
         let Self::Judged(answers) = self else {
             return false;
         };
-        answers.iter().any(|answer| !matches!(answer, Answer::Known(_)))
+        answers
+            .iter()
+            .any(|answer| !matches!(answer, Answer::Known(_)))
     }
 }
 
@@ -170,7 +172,9 @@ impl Judge {
             let faulty = caller.commands.iter().enumerate();
             let mut faulty = faulty.filter_map(|(index, command)| {
                 let checked = model.check(command);
-                checked.err().map(|rejection| Fate::Refused(index, rejection))
+                checked
+                    .err()
+                    .map(|rejection| Fate::Refused(index, rejection))
             });
             let given = caller.slot.unwrap_or(model.last_slot());
             let late = (given > slot_max).then_some(Fate::Overflows);
@@ -276,7 +280,9 @@ impl Judge {
             return Err(format!("opened at LSN {found}, inside of a commit"));
         }
         resolved.is_suffix_lost = true;
-        resolved.repeats.extend(frames.flat_map(|frame| frame.client_commands().collect::<Vec<_>>()));
+        resolved
+            .repeats
+            .extend(frames.flat_map(|frame| frame.client_commands().collect::<Vec<_>>()));
         self.digests.split_off(&(found + 1));
         model.grow(*self.model.bounds());
         self.model = model;

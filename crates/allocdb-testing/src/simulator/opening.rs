@@ -150,7 +150,11 @@ impl Life<'_> {
         self.repeats.extend(resolved.repeats);
         self.repeats.truncate(24);
         let digest = engine.digest().map_err(|error| error.to_string())?;
-        if self.judge.digest_at(lsn).is_some_and(|known| known != digest) {
+        if self
+            .judge
+            .digest_at(lsn)
+            .is_some_and(|known| known != digest)
+        {
             return Err(format!("the digest at LSN {lsn} is another than before"));
         }
         self.judge.note_digest(digest);
@@ -170,7 +174,11 @@ impl Life<'_> {
         self.tally.frames_rewritten += u64::from(report.rewritten_bytes > 0);
         if report.kind == StartKind::Fresh {
             let is_first = !self.is_created;
-            return if is_first { Ok(()) } else { wrong("fresh, though it was there") };
+            return if is_first {
+                Ok(())
+            } else {
+                wrong("fresh, though it was there")
+            };
         }
         // R3: every record has one LSN.
         let snapshot_lsn = report.snapshot_lsn.0;
@@ -217,7 +225,10 @@ impl Life<'_> {
             self.bounds.contains(&found)
         };
         if !is_legal {
-            return Err(format!("opened with {found:?}, not one of {:?}", self.bounds));
+            return Err(format!(
+                "opened with {found:?}, not one of {:?}",
+                self.bounds
+            ));
         }
         if found != self.bounds[0] {
             self.tally.growths += 1;
@@ -242,7 +253,9 @@ impl Life<'_> {
         };
         let log = disk.read(FileName::Wal).unwrap_or_default();
         let header = log.get(..LOG_HEADER_BYTES).map(LogHeader::decode);
-        let begins_after = header.and_then(Result::ok).map(|header| header.begins_after);
+        let begins_after = header
+            .and_then(Result::ok)
+            .map(|header| header.begins_after);
         let (byte, bit) = (dice.index(len), dice.below(8));
         disk.flip(FileName::Snapshot(lsn), byte, 1 << bit);
         self.damage = Damage::Fresh;

@@ -102,9 +102,18 @@ impl Schedule {
         if is_year {
             wait_slots_max = YEAR_SLOTS / waits.max(1);
             let seed = rng.draw();
-            steps.push(Step { kind: Kind::Year, seed });
-            steps.push(Step { kind: Kind::Restart, seed });
-            steps.push(Step { kind: Kind::Compare, seed });
+            steps.push(Step {
+                kind: Kind::Year,
+                seed,
+            });
+            steps.push(Step {
+                kind: Kind::Restart,
+                seed,
+            });
+            steps.push(Step {
+                kind: Kind::Compare,
+                seed,
+            });
         }
         Self {
             shape,

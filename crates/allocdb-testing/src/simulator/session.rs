@@ -237,12 +237,7 @@ impl Life<'_> {
     }
 
     /// One tick, whatever is due.
-    fn tick(
-        &mut self,
-        engine: &Engine<&Disk>,
-        slot: u64,
-        limit: u32,
-    ) -> Result<Works, String> {
+    fn tick(&mut self, engine: &Engine<&Disk>, slot: u64, limit: u32) -> Result<Works, String> {
         let most = self.judge.model.bounds().max_expirations_per_tick;
         let limit_used = if limit == 0 { most } else { limit.min(most) };
         let frame = self.judge.plan_tick(slot, limit_used);
@@ -345,7 +340,9 @@ impl Life<'_> {
             && at == lsn
             && before != sum
         {
-            return Err(format!("at LSN {lsn} listings have another order than before"));
+            return Err(format!(
+                "at LSN {lsn} listings have another order than before"
+            ));
         }
         self.listed = Some((lsn, sum));
         Ok(())
@@ -427,12 +424,16 @@ impl Life<'_> {
             self.survives(disk, lsn)?;
         }
         if !self.is_faulty && lsn < durable {
-            return Err(format!("a reader shows LSN {lsn} only, {durable} is durable"));
+            return Err(format!(
+                "a reader shows LSN {lsn} only, {durable} is durable"
+            ));
         }
         let digest = reader.digest().map_err(|error| error.to_string())?;
         let known = self.judge.digest_at(lsn);
         if known.is_some_and(|known| known != digest) {
-            return Err(format!("a reader at LSN {lsn} shows a state that never was"));
+            return Err(format!(
+                "a reader at LSN {lsn} shows a state that never was"
+            ));
         }
         if lsn == self.judge.model.last_lsn() {
             compare::whole_rows(reader, &self.judge.model)?;
@@ -490,4 +491,3 @@ impl Life<'_> {
         Ok(works)
     }
 }
-

@@ -51,7 +51,11 @@ fn a_failing_schedule_shrinks_to_one_that_still_fails() {
     let schedule = Schedule::draw(seed);
     let short = shrink(&schedule, Duration::from_secs(20));
     assert!(live(&short, false).failure.is_some());
-    assert!(short.steps.len() <= 8, "{} steps are left", short.steps.len());
+    assert!(
+        short.steps.len() <= 8,
+        "{} steps are left",
+        short.steps.len()
+    );
     let kinds: Vec<Kind> = short.steps.iter().map(|step| step.kind).collect();
     assert!(kinds.contains(&Kind::Submit), "{kinds:?}");
 }
