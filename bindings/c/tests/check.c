@@ -196,8 +196,8 @@ const char *new_directory(void)
 
 const char *path_in(const char *directory, const char *name)
 {
-    static char paths[8][1024];
-    static int next;
+    static _Thread_local char paths[8][1024];
+    static _Thread_local unsigned next;
     char *path = paths[next++ % 8];
 
     snprintf(path, sizeof paths[0], "%s/%s", directory, name);

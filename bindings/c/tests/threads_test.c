@@ -19,6 +19,7 @@ static void *races(void *argument)
 {
     uint64_t me = (uint64_t)(uintptr_t)argument + 1;
 
+    (void)plant_here();
     for (uint64_t round = 1; round <= ROUNDS; round++) {
         allocdb_outcome outcome;
 

@@ -15,7 +15,7 @@ std::thread_local! {
 }
 
 /// Each with the name that C gives it.
-const CANARIES: [(&CStr, Canary); 13] = [
+const CANARIES: [(&CStr, Canary); 14] = [
     (c"panic before write", Canary::PanicBeforeWrite),
     (c"panic after write", Canary::PanicAfterWrite),
     (c"panic in apply", Canary::PanicInApply),
@@ -27,6 +27,7 @@ const CANARIES: [(&CStr, Canary); 13] = [
     (c"last position is near", Canary::LastPositionIsNear),
     (c"child keeps lock", Canary::ChildKeepsLock),
     (c"close does not wait", Canary::CloseDoesNotWait),
+    (c"done polled unlocked", Canary::DonePolledUnlocked),
     (c"cancelled inside", Canary::CancelledInside),
     (c"callback may call", Canary::CallbackMayCall),
 ];

@@ -222,7 +222,11 @@ impl Queue {
         lead: &mut impl FnMut(&mut Group<'_>),
     ) -> MutexGuard<'q, Inner> {
         while !ticket.is_done.get() {
-            if inner.is_leading {
+            if inner.is_leading && is_planted(Canary::DonePolledUnlocked) {
+                drop(inner);
+                core::hint::black_box(ticket.is_done.get());
+                inner = self.lock();
+            } else if inner.is_leading {
                 let parity = parity(ticket.group.get());
                 inner.waiting[parity] += 1;
                 inner = self.wake[parity]

@@ -1,9 +1,11 @@
-//! Locks, condition variables and atomic numbers: those of std, or a scheduler's.
+//! Locks, condition variables and atomic numbers: those of std, or of a tool that watches.
 //!
 //! Under `--cfg shuttle` every one of them is a point at which a seeded scheduler chooses which
 //! thread goes on, so that a schedule can be tried, repeated and searched for; see
-//! `crates/allocdb-schedules`. Ordinary builds have never heard of it. Only this crate's own
-//! modules and what they are handed use these names: a condition variable wants its own mutex.
+//! `crates/allocdb-schedules`. Under `--cfg tsan` they are std's, and ThreadSanitizer is told of
+//! each lock and unlock (`scripts/torture/tsan.sh`). Ordinary builds have never heard of either.
+//! Only this crate's own modules, and what they are handed, use these names: a condition variable
+//! wants its own mutex.
 //!
 //! That scheduler is sequentially consistent: it tries orders, not the weaker memory of a
 //! processor. Nothing here needs more than it tries, because there is no lock-free structure of
@@ -22,12 +24,19 @@
 //! Rejected: `loom`, which tries weaker orders but cannot run a whole engine: a commit has some
 //! hundred steps. Also rejected: a trait for primitives, which would be a parameter of everything.
 
-#[cfg(not(shuttle))]
+#[cfg(not(any(shuttle, tsan)))]
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, atomic,
 };
 
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::{
+    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, atomic,
+};
+
+#[cfg(tsan)]
+mod tsan;
+#[cfg(tsan)]
+pub(crate) use tsan::{
     Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, atomic,
 };

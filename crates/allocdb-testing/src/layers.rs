@@ -202,6 +202,14 @@ pub const LAYERS: &[Layer] = &[
         goal_long: 100_000_000,
         how: How::Here(crate::simulator::run),
     },
+    Layer {
+        name: "tsan",
+        what: "the C API's thread and close tests under ThreadSanitizer, nothing suppressed",
+        unit: "runs",
+        goal_ci: 0,
+        goal_long: 40,
+        how: How::Program(&["scripts/torture/tsan.sh"]),
+    },
 ];
 
 /// The harness of this name.

@@ -127,7 +127,7 @@ pub fn round(seed: u64, canary: Option<Canary>) -> Result<Told, String> {
                 })
             })
             .collect();
-        let joined = spawned.into_iter().map(|thread| thread.join());
+        let joined = spawned.into_iter().map(std::thread::ScopedJoinHandle::join);
         joined.collect::<Result<Vec<_>, _>>()
     });
     let calls: Vec<Call> = calls.map_err(|_| "a thread panicked")?.concat();
@@ -336,7 +336,11 @@ impl<'s, 'd> Caller<'s, 'd> {
             self.rng.pick(&holds).copied()
         };
         let Some((reservation_id, holder_id)) = hold else {
-            return Action::CreateResource { resource_id };
+            return if self.rng.chance(50) {
+                Action::CreateResource { resource_id }
+            } else {
+                self.reserve(resource_id, ttl_slots)
+            };
         };
         match self.rng.below(12) {
             0 => Action::CreateResource { resource_id },
