@@ -220,9 +220,9 @@ impl<S: Storage> Engine<S> {
         submission.verdict.map(|()| submission.tick)
     }
 
-    /// R59: what a tick answers where nothing is due. It is a read of the applied state, so it waits
-    /// for no commit, and a host may ask in every slot. `None` where there is something to do, or
-    /// something to refuse.
+    /// R59: what a tick answers where nothing is due. It is a read of the applied state, so it
+    /// waits for no commit, and a host may ask in every slot. `None` where there is something to
+    /// do, or something to refuse.
     fn idle(&self, slot: Slot) -> Option<TickResult> {
         let is_refused =
             slot > self.shared.config.slot_max() || self.shared.leap.check(slot).is_err();

@@ -1,6 +1,6 @@
 //! Opening: with which options, what it may find, what it may refuse; and damage before it.
 
-use allocdb_core::log::{LOG_HEADER_BYTES, LogHeader, SECTOR_BYTES};
+use allocdb_core::log::SECTOR_BYTES;
 use allocdb_node::storage::Entry;
 use allocdb_node::{
     Clock, Diagnostics, Engine, FileName, Level, OpenError, OpenMode, Options, RecoveryReport,
@@ -251,17 +251,12 @@ impl Life<'_> {
         let Some((lsn, len)) = snapshots.max() else {
             return;
         };
-        let log = disk.read(FileName::Wal).unwrap_or_default();
-        let header = log.get(..LOG_HEADER_BYTES).map(LogHeader::decode);
-        let begins_after = header
-            .and_then(Result::ok)
-            .map(|header| header.begins_after);
         let (byte, bit) = (dice.index(len), dice.below(8));
         disk.flip(FileName::Snapshot(lsn), byte, 1 << bit);
         self.damage = Damage::Fresh;
         self.may_damage = false;
         self.tally.snapshots_damaged += 1;
-        self.say(|| format!("bit {bit} of byte {byte} of snapshot {lsn:?} rots; the log begins after {begins_after:?}"));
+        self.say(|| format!("bit {bit} of byte {byte} of snapshot {lsn:?} rots"));
     }
 }
 
