@@ -245,8 +245,11 @@ class Host:
             self.event(Said.CHECKPOINT, status=0)
         elif roll == 8 and self.arguments.get("backup"):
             self.event(Said.BACKUP)
-            self.db.backup(self.arguments["backup"])
-            self.event(Said.BACKUP, status=0)
+            try:
+                self.db.backup(self.arguments["backup"])
+                self.event(Said.BACKUP, status=0)
+            except allocdb.ExistsError:  # the second of this life
+                pass
         self.slot += self.random.randrange(5) < 2
         if roll >= 170:
             tick = Record(Said.TICK, CommandKind.EXPIRE_DUE, self.life, slot=self.slot)
