@@ -384,8 +384,11 @@ impl<'s, 'r> Trial<'s, 'r> {
         let disk = disk.clone();
         let options = self.existing.0;
         let sealed = Engine::open(&disk, &options, script::quiet());
-        let closed = sealed.map(|engine| (engine.look(|state| state.digest()), engine.close()));
-        let Ok((digest, Ok(()))) = closed else {
+        let closed = sealed.map(|engine| {
+            let hash = engine.look(|state| script::hash(state, &self.ruler));
+            (hash, engine.close())
+        });
+        let Ok((hash, Ok(()))) = closed else {
             return self.find(&format!("image {print:x}: not closed: {closed:?}"));
         };
         let (Some(old), Some(new)) = (image.read(FileName::Wal), disk.read(FileName::Wal)) else {
@@ -409,7 +412,7 @@ impl<'s, 'r> Trial<'s, 'r> {
                 let Ok(recovered) = recovery::open(&damaged, options, settings) else {
                     continue;
                 };
-                let is_other = recovered.state.digest() != digest;
+                let is_other = script::hash(&recovered.state, &self.ruler) != hash;
                 if is_other && how != "alone" && recovered.report.torn_bytes > 0 {
                     // An older copy of a tail that was torn in a frame so long that the proof lies
                     // inside its extent: nothing on this disk tells it from a power cut.
