@@ -22,11 +22,11 @@ impl Life<'_> {
     pub(super) fn commit(
         &mut self,
         engine: &Engine<&Disk>,
-        callers: Vec<Caller>,
+        callers: &[Caller],
         is_together: bool,
     ) -> Result<Works, String> {
         let before = engine.health(None).checkpoints;
-        let got = send(engine, &callers, is_together);
+        let got = send(engine, callers, is_together);
         let settings = engine.settings();
         let places = if is_together {
             settings.max_queue as usize
@@ -184,7 +184,7 @@ impl Life<'_> {
                 }
             }
             (Fate::Overflows, Err(SubmitError::SlotOverflow { .. })) => {
-                self.tally.slot_overflows += 1
+                self.tally.slot_overflows += 1;
             }
             (Fate::Leaps, Err(SubmitError::SlotLeap { .. })) => self.tally.slot_leaps += 1,
             (Fate::Judged(answers), Ok(())) => {

@@ -28,15 +28,15 @@ pub(super) fn whole<S: Storage>(
 pub(super) fn whole_rows<S: Storage>(engine: &Engine<S>, model: &Model) -> Result<u64, String> {
     let mut sum = 0;
     let mut resources = list_resources(engine, &Filter::default(), 7)?;
-    resources
-        .iter()
-        .for_each(|row| mix(&mut sum, row.resource_id));
+    for row in &resources {
+        mix(&mut sum, row.resource_id);
+    }
     resources.sort_unstable_by_key(|row| row.resource_id);
     same_rows(&resources, model.resources())?;
     let mut reservations = list_reservations(engine, &Filter::default(), 5)?;
-    reservations
-        .iter()
-        .for_each(|row| mix(&mut sum, row.reservation_id));
+    for row in &reservations {
+        mix(&mut sum, row.reservation_id);
+    }
     reservations.sort_unstable_by_key(|row| row.reservation_id);
     same_rows(&reservations, model.reservations())?;
     for row in &reservations {

@@ -91,6 +91,7 @@ fn panic_text(panic: &(dyn core::any::Any + Send)) -> &str {
         .unwrap_or("no text")
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Life<'s> {
     pub(super) schedule: &'s Schedule,
     /// The next step.

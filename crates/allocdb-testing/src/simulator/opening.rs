@@ -105,7 +105,7 @@ impl Life<'_> {
             let Bounds { shard_id, .. } = self.schedule.shape.bounds;
             options.shard_id = shard_id;
             options.hash_seed = self.schedule.shape.hash_seed() | 1;
-            options.database_id = 0xA110_CDB;
+            options.database_id = 0x0A11_0CDB;
             options.slot_duration_ms = 1_000;
             give(&mut options, &self.schedule.shape.bounds);
             return options;

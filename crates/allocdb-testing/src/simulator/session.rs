@@ -81,7 +81,7 @@ impl Life<'_> {
                     Works::Yes
                 }
                 Kind::Full => self.fill(disk, engine, &mut dice)?,
-                Kind::Restart => return Ok(self.restart(disk, &mut dice)),
+                Kind::Restart => return Ok(Self::restart(disk, &mut dice)),
                 Kind::Compare => {
                     self.compare(engine)?;
                     Works::Yes
@@ -94,7 +94,7 @@ impl Life<'_> {
         Ok(End::Over)
     }
 
-    fn restart(&mut self, disk: &Disk, dice: &mut Rng) -> End {
+    fn restart(disk: &Disk, dice: &mut Rng) -> End {
         if disk.has_crashed() || dice.chance(35) {
             return End::Cut(draw_keep(dice));
         }
@@ -139,7 +139,7 @@ impl Life<'_> {
             leaps: false,
         });
         for caller in callers {
-            if self.commit(engine, vec![caller], false)? == Works::Halted {
+            if self.commit(engine, &[caller], false)? == Works::Halted {
                 return Ok(Works::Halted);
             }
         }
@@ -159,8 +159,8 @@ impl Life<'_> {
             6 => dice.between(3, 5),
             _ => dice.between(6, 9),
         };
-        let callers = (0..count).map(|_| self.caller(engine, dice)).collect();
-        self.commit(engine, callers, dice.chance(70) || count > 1)
+        let callers: Vec<_> = (0..count).map(|_| self.caller(engine, dice)).collect();
+        self.commit(engine, &callers, dice.chance(70) || count > 1)
     }
 
     fn caller(&mut self, engine: &Engine<&Disk>, dice: &mut Rng) -> Caller {
