@@ -25,11 +25,14 @@ impl Options {
 /// Bytes for what has no bound of its own: the handle, file names, the allocator's own books.
 const SUNDRIES_BYTES: u64 = 1 << 20;
 
-/// Bytes that a database of this configuration reserves under these settings.
+/// Bytes that a database of this configuration reserves under these settings. While it is opened
+/// there is room for the longest frame; that is given back before the queue and the committer take
+/// theirs, so the greater of the two counts.
 pub(crate) fn memory_bytes(config: &Config, settings: &Settings) -> u64 {
+    let opening = FRAME_BYTES_MAX as u64;
+    let open = Queue::memory_bytes(settings.queue_bounds()) + commit::memory_bytes(settings);
     State::memory_bytes(config)
-        + Queue::memory_bytes(settings.queue_bounds())
-        + commit::memory_bytes(settings)
+        + opening.max(open)
         + u64::from(settings.log_ring_bytes)
         + SUNDRIES_BYTES
 }
@@ -41,4 +44,30 @@ pub(crate) fn memory_bytes_reading(config: &Config, settings: &Settings) -> u64 
         + 2 * FRAME_BYTES_MAX as u64
         + u64::from(settings.log_ring_bytes)
         + SUNDRIES_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bound once left out the room for the longest frame that recovery maps. A host that was
+    /// limited to the bound (`RLIMIT_AS`) made a database of small tables, worked with it, crashed,
+    /// and could not open it again. R91
+    #[test]
+    fn the_bound_has_room_for_what_recovery_maps() {
+        let options = Options {
+            max_resources: 16,
+            max_reservations: 16,
+            max_operations: 16,
+            max_batch_bytes: 32_768,
+            max_queue: 1,
+            ..Options::default()
+        };
+        let config = options.config_for_creation(1, 1).expect("valid");
+        let bound = options.memory_bound().expect("valid");
+        assert!(
+            bound >= State::memory_bytes(&config) + FRAME_BYTES_MAX as u64,
+            "{bound}"
+        );
+    }
 }
