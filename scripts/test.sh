@@ -9,7 +9,7 @@
 # Steps: setup; the repository's guardrails and their self-test; rustfmt; clippy; all Rust tests with the
 # doc examples, the golden vectors and the header's drift among them; the staged tree; then, two at a
 # time, C and C++ with the examples, a short demo and the documents on one side, Go and Python on the
-# other. Each step prints its seconds and its counts; what a failed step said is shown, the rest is in
+# other; at last every harness of scripts/torture.sh at its goal for continuous integration. Each step prints its seconds and its counts; what a failed step said is shown, the rest is in
 # target/test-logs. The last line is the sum: `N passed, N failed`. All steps run even if one fails; the
 # exit status is 0 only if all passed.
 
@@ -100,6 +100,7 @@ main() {
         other_side=$!
         bindings_side
         wait "$other_side" || say "0 1" >>"$COUNTS"
+        step torture last scripts/torture.sh --ci
     fi
     read -r passed failed < <(awk '{ passed += $1; failed += $2 } END { print passed, failed }' "$COUNTS")
     say "logs: target/test-logs; $(seconds $(($(now_ms) - begin_ms))) s in all"

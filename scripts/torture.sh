@@ -29,6 +29,8 @@ scripts/setup.sh --tests
 cargo build --quiet --profile torture -p allocdb-testing
 TORTURE=$TARGET/torture/torture
 if [ "${1:-}" = --list ]; then exec "$TORTURE" list; fi
+# Built here, once: harnesses that run beside each other would wait for each other's builds.
+case " $* " in *' --only '*) ;; *) scripts/torture/fuzz.sh --build ;; esac
 # The harnesses outside Rust try the library as it is shipped.
 [ -e "$STAGE/lib/libAllocDB.so" ] || scripts/stage.sh
 exec "$TORTURE" run --out "$ROOT/target/figures" "$@"
