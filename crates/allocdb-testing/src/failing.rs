@@ -191,24 +191,30 @@ impl Life<'_, '_> {
                 self.resume(&mut host, &disk, step, plan)
                     .map_err(|what| context(&what))?;
             }
-            let reached = host.engine.as_ref().map(|engine| engine.last_lsn());
-            let is_commit = matches!(self.script.steps[step], Step::Commit | Step::Tick);
-            let is_closing = matches!(self.script.steps[step], Step::Close);
-            let is_opening = matches!(self.script.steps[step], Step::Open(_));
-            let is_there =
-                is_commit && reached == Some(self.history.after[step]) && before != reached;
-            if is_there
-                || is_closing && host.engine.is_some()
-                || is_opening && host.engine.is_some()
-            {
-                // Carried out after all; a close that failed was followed by an open instead.
-                if is_closing {
-                    host.kill();
-                }
+            if self.is_carried_out(&mut host, step, before) {
                 step += 1;
             }
         }
         self.conclude(&disk, &host)
+    }
+
+    /// Whether a step that failed needs no repeating, now that the database is open again: its
+    /// commit is there after all; or it was an open; or a close, which becomes a kill.
+    fn is_carried_out(&self, host: &mut Host<'_>, step: usize, before: Option<Lsn>) -> bool {
+        let Some(reached) = host.engine.as_ref().map(|engine| engine.last_lsn()) else {
+            return false;
+        };
+        match self.script.steps[step] {
+            Step::Commit | Step::Tick => {
+                reached == self.history.after[step] && before != Some(reached)
+            }
+            Step::Open(_) => true,
+            Step::Close => {
+                host.kill();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// In the end it has all that the sound run had.

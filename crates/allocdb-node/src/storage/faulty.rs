@@ -10,8 +10,8 @@
 //!
 //! | what goes wrong | how it is asked for |
 //! |---|---|
-//! | the power goes | [`Disk::plan`] with [`Fault::Crash`]; [`Disk::cuts`] and [`Disk::after_crash`] |
-//! | every image of every moment of a run | [`Disk::begin_trace`], [`Disk::end_trace`], [`Disk::cuts`] |
+//! | the power goes | [`Fault::Crash`]; [`Disk::cuts`], [`Disk::after_crash`] |
+//! | every moment of a run | [`Disk::begin_trace`], [`Disk::end_trace`] |
 //! | an operation fails | [`Disk::plan`], [`Disk::plan_among`] |
 //! | a full disk, no descriptors | [`Disk::bound_room`], [`Disk::bound_descriptors`] |
 //! | clean pages dropped from the cache | [`Disk::evict`], [`Disk::evict_at_next_write_open`] |
