@@ -14,9 +14,10 @@
 //!
 //! A share is opened by the whole engine over a disk that keeps its moments in turn, commits once
 //! more, and is cut again at every operation of that, recovery included; and so on, three deep. A
-//! backup's directory is cut likewise: it opens whole or says that it is none. What has been written
-//! on is also damaged where only another history shows the difference: sectors as they were before,
-//! which the chain must refuse, and a log that is gone, which must not be taken for a fresh start.
+//! backup's directory is cut likewise: it opens whole or says that it is none. What has been
+//! written on is also damaged where only another history shows the difference: sectors as they
+//! were before, which the chain must refuse, and a log that is gone, which must not be taken for a
+//! fresh start.
 //!
 //! The bulk goes through `recovery::open`, which is all of opening but the engine's own buffers.
 
