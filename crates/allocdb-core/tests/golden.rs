@@ -6,13 +6,11 @@
 //! here is a new format version, with a new file beside the old. `ALLOCDB_GOLDEN=write` writes the
 //! files anew, for the day when there is one.
 
-mod common;
-
 use allocdb_core::codec::encode_record;
-use allocdb_core::{Applied, Config, HolderId, ReservationId, Slot, State, Verdict};
-use allocdb_core::{Outcome, ResultCode};
-use common::generator::resource_id;
-use common::{OwnedAction, OwnedCommand, bundle, image, restored, section_offsets};
+use allocdb_core::{
+    Action, Applied, Command, Config, HolderId, OperationId, Outcome, ReservationId, ResourceId,
+    ResourceIds, ResultCode, Slot, State, Verdict,
+};
 
 /// Values that differ in every byte that a wrong offset or order would mix up.
 fn config() -> Config {
@@ -33,6 +31,52 @@ fn config() -> Config {
     }
 }
 
+/// The id of the resource with this number: spread over both halves, as a UUID is.
+fn resource_id(number: u64) -> ResourceId {
+    let number = u128::from(number);
+    ResourceId((number << 64) | ((number * 0x9E37_79B9) & 0xFFFF_FFFF))
+}
+
+fn create(number: u64) -> Action<'static> {
+    let resource_id = resource_id(number);
+    Action::CreateResource { resource_id }
+}
+
+fn delete(number: u64) -> Action<'static> {
+    let resource_id = resource_id(number);
+    Action::DeleteResource { resource_id }
+}
+
+fn confirm(reservation_id: ReservationId, holder: u128) -> Action<'static> {
+    Action::Confirm {
+        reservation_id,
+        holder_id: HolderId(holder),
+    }
+}
+
+fn extend(reservation_id: ReservationId, holder: u128, ttl_slots: u64) -> Action<'static> {
+    Action::Extend {
+        reservation_id,
+        holder_id: HolderId(holder),
+        ttl_slots,
+    }
+}
+
+fn release(reservation_id: ReservationId, holder: u128) -> Action<'static> {
+    Action::Release {
+        reservation_id,
+        holder_id: HolderId(holder),
+    }
+}
+
+fn revoke(reservation_id: ReservationId) -> Action<'static> {
+    Action::Revoke { reservation_id }
+}
+
+fn reclaim(reservation_id: ReservationId) -> Action<'static> {
+    Action::Reclaim { reservation_id }
+}
+
 /// A state under construction: operation ids count up.
 struct Story {
     state: State,
@@ -42,39 +86,57 @@ struct Story {
 }
 
 impl Story {
-    fn tell(&mut self, action: OwnedAction) -> Outcome {
+    fn tell(&mut self, action: Action<'_>) -> Outcome {
         let operation_id = self.next_operation;
         self.next_operation += 1;
         self.tell_as(operation_id, action)
     }
 
-    fn tell_as(&mut self, operation_id: u128, action: OwnedAction) -> Outcome {
-        let command = OwnedCommand::new(operation_id, action).until(self.slot + 3);
+    fn tell_as(&mut self, operation_id: u128, action: Action<'_>) -> Outcome {
+        let command = Command {
+            operation_id: OperationId(operation_id),
+            valid_until_slot: Slot(self.slot + 3),
+            action,
+        };
         match self.apply(&command).verdict {
             Verdict::Outcome(outcome) => outcome,
             other => panic!("{command:?} got {other:?}"),
         }
     }
 
-    fn apply(&mut self, command: &OwnedCommand) -> Applied {
+    fn apply(&mut self, command: &Command<'_>) -> Applied {
         let mut record = [0; 256];
-        let len = encode_record(&command.borrow(), &mut record).expect("a short record");
+        let len = encode_record(command, &mut record).expect("a short record");
         self.records.extend_from_slice(&record[..len]);
-        self.state.apply(Slot(self.slot), &command.borrow())
+        self.state.apply(Slot(self.slot), command)
     }
 
     fn reserve(&mut self, numbers: &[u64], holder: u128, ttl: u64) -> ReservationId {
-        let ids: Vec<u128> = numbers
-            .iter()
-            .map(|&number| resource_id(number).0)
-            .collect();
-        let action = OwnedAction::Reserve(bundle(&ids), HolderId(holder), ttl);
-        let outcome = self.tell(action);
+        let ids: Vec<u128> = numbers.iter().map(|&n| resource_id(n).0).collect();
+        let outcome = self.try_reserve(&ids, holder, ttl);
         assert_eq!(outcome.code, ResultCode::Done);
         outcome.reservation_id
     }
 
-    fn done(&mut self, action: OwnedAction) {
+    fn try_reserve(&mut self, ids: &[u128], holder: u128, ttl_slots: u64) -> Outcome {
+        let ids: Vec<[u8; 16]> = ids.iter().map(|id| id.to_le_bytes()).collect();
+        self.tell(Action::Reserve {
+            resource_ids: ResourceIds::new(&ids),
+            holder_id: HolderId(holder),
+            ttl_slots,
+        })
+    }
+
+    fn expire(&mut self, limit: u32) -> Verdict {
+        let command = Command {
+            operation_id: OperationId(0),
+            valid_until_slot: Slot(0),
+            action: Action::ExpireDue { limit },
+        };
+        self.apply(&command).verdict
+    }
+
+    fn done(&mut self, action: Action<'_>) {
         assert_eq!(self.tell(action).code, ResultCode::Done);
     }
 }
@@ -88,57 +150,56 @@ fn story() -> Story {
         records: Vec::new(),
     };
     for number in 1..=12 {
-        story.done(OwnedAction::Create(resource_id(number)));
+        story.done(create(number));
     }
     // Three that end at once, and are taken back below: the watermark, free places.
     let early: Vec<_> = (1..=3)
         .map(|number| story.reserve(&[number], 7, 20))
         .collect();
     for id in [early[1], early[0], early[2]] {
-        story.done(OwnedAction::Release(id, HolderId(7)));
+        story.done(release(id, 7));
     }
     story.slot = 12;
-    story.done(OwnedAction::Delete(resource_id(11)));
-    story.done(OwnedAction::Delete(resource_id(10)));
+    story.done(delete(11));
+    story.done(delete(10));
     let bundle_of_three = story.reserve(&[3, 1, 2], 8, 5);
     let confirmed = story.reserve(&[4, 5], 9, 4);
-    story.done(OwnedAction::Confirm(confirmed, HolderId(9)));
+    story.done(confirm(confirmed, 9));
     let revoking = story.reserve(&[6], 10, 4);
-    story.done(OwnedAction::Confirm(revoking, HolderId(10)));
-    story.done(OwnedAction::Revoke(revoking));
+    story.done(confirm(revoking, 10));
+    story.done(revoke(revoking));
     let revoked = story.reserve(&[7], 10, 4);
-    story.done(OwnedAction::Confirm(revoked, HolderId(10)));
-    story.done(OwnedAction::Revoke(revoked));
-    story.done(OwnedAction::Reclaim(revoked));
+    story.done(confirm(revoked, 10));
+    story.done(revoke(revoked));
+    story.done(reclaim(revoked));
     story.slot = 13;
     let expiring = story.reserve(&[8], 8, 1);
     let again = story.next_operation;
     story.reserve(&[9], 8, 2);
     story.reserve(&[7], 8, 2);
     story.slot = 14;
-    let expired = story.apply(&OwnedCommand::expire(3));
-    assert_eq!(expired.verdict, Verdict::Expired { count: 1 });
-    story.tell(OwnedAction::Confirm(expiring, HolderId(8)));
+    let expired = story.expire(3);
+    assert_eq!(expired, Verdict::Expired { count: 1 });
+    story.tell(confirm(expiring, 8));
     // Two with one deadline, in the other order than they were made: an extend, then a reserve.
     let first = story.reserve(&[8], 11, 3);
     let last = story.reserve(&[12], 12, 12);
-    story.done(OwnedAction::Extend(first, HolderId(11), 12));
-    story.done(OwnedAction::Extend(bundle_of_three, HolderId(8), 12));
+    story.done(extend(first, 11, 12));
+    story.done(extend(bundle_of_three, 8, 12));
     // Failures are remembered: busy with its index, not found, another's.
-    let ids = bundle(&[resource_id(12).0, 99]);
-    story.tell(OwnedAction::Reserve(ids, HolderId(1), 1));
-    story.tell(OwnedAction::Release(last, HolderId(1)));
-    story.tell(OwnedAction::Reclaim(early[1]));
+    story.try_reserve(&[resource_id(12).0, 99], 1, 1);
+    story.tell(release(last, 1));
+    story.tell(reclaim(early[1]));
     // All ends that are still remembered.
     story.slot = 22;
-    story.done(OwnedAction::Release(last, HolderId(12)));
-    story.done(OwnedAction::Reclaim(revoking));
-    let expired = story.apply(&OwnedCommand::expire(1));
-    assert_eq!(expired.verdict, Verdict::Expired { count: 1 });
+    story.done(release(last, 12));
+    story.done(reclaim(revoking));
+    let expired = story.expire(1);
+    assert_eq!(expired, Verdict::Expired { count: 1 });
     // An id in its second life, while its first record waits to be taken back; and free places,
     // since this command takes back what is gone.
     story.slot = 24;
-    story.tell_as(again, OwnedAction::Create(resource_id(12)));
+    story.tell_as(again, create(12));
     assert!(
         story.state.is_due(Slot(24)),
         "one hold is due and not expired"
@@ -161,6 +222,25 @@ fn golden(name: &str, bytes: &[u8]) {
     assert_eq!(committed.len(), bytes.len(), "{name}: the length");
 }
 
+/// The snapshot's bytes.
+fn image(state: &State) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = allocdb_core::snapshot::encode(state, &mut bytes);
+    let info = written.unwrap_or_else(|never| match never {});
+    assert_eq!(info.bytes, bytes.len() as u64, "the length is told");
+    bytes
+}
+
+/// Where the records of a snapshot's section begin, counted from zero.
+fn records_at(bytes: &[u8], section: usize) -> usize {
+    let mut at = 512;
+    for _ in 0..section {
+        let len = bytes[at + 8..at + 16].try_into().expect("eight bytes");
+        at += 16 + usize::try_from(u64::from_le_bytes(len)).expect("our own snapshot") + 8;
+    }
+    at + 16
+}
+
 // R85, R71: equal histories have had these bytes since version 1.
 #[test]
 fn the_snapshot_of_a_fixed_history_is_the_committed_file() {
@@ -168,7 +248,8 @@ fn the_snapshot_of_a_fixed_history_is_the_committed_file() {
     story.state.check_invariants().expect("sound");
     let bytes = image(&story.state);
     golden("snapshot-v1.bin", &bytes);
-    let state = restored(&bytes);
+    let decoded = allocdb_core::snapshot::decode(&mut &bytes[..]);
+    let (state, _) = decoded.expect("our own snapshot");
     assert_eq!(state.digest(), story.state.digest());
     assert_eq!(image(&state), bytes);
     // What it is meant to show: free places, a due hold among others, a name in a second life.
@@ -183,7 +264,7 @@ fn the_snapshot_of_a_fixed_history_is_the_committed_file() {
             "table {table} has used and free places"
         );
     }
-    let operations = section_offsets(&bytes)[3] + 16;
+    let operations = records_at(&bytes, 3);
     let ids = (0..count(192) as usize).map(|i| &bytes[operations + 64 * i + 8..][..16]);
     let nameless = ids.filter(|id| **id == [0; 16]).count();
     assert_eq!(count(208), 3, "three ends are remembered");

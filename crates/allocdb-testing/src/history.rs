@@ -185,7 +185,7 @@ impl Step {
 }
 
 /// A panic is a failure like any other: an assertion of the core that did not hold.
-fn caught(run: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+pub(crate) fn caught(run: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result,
         Err(panic) => {

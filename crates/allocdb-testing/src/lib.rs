@@ -17,6 +17,8 @@
 //! | [`explore`] | every state that a few commands lead to |
 //! | [`witness`], [`tally`] | ownership seen from outside; what was done, counted |
 //! | [`workload`], [`random`] | commands and slots drawn from a seed |
+//! | [`trial`] | a random test's seed, its length, the shapes that it tries |
+//! | [`image`] | a snapshot's bytes, sealed again after a change |
 //! | [`fuzz`] | bodies of the fuzz targets; `crates/allocdb-fuzz` makes programs of them |
 //! | [`script`] | a small database's life over that disk, step by step |
 //! | [`crashes`] | every image that a power cut may leave |
@@ -30,6 +32,7 @@ pub mod explore;
 pub mod failing;
 pub mod fuzz;
 pub mod history;
+pub mod image;
 pub mod layer;
 pub mod layers;
 pub mod linearizability;
@@ -42,6 +45,7 @@ pub mod script;
 pub mod simulator;
 pub mod table;
 pub mod tally;
+pub mod trial;
 pub mod witness;
 pub mod workload;
 

@@ -62,7 +62,8 @@ pub struct Workload {
     bundle: Vec<u128>,
 }
 
-const RECENT_LEN: usize = 48;
+/// How many reservations are remembered, or taken over from another history.
+pub const RECENT_LEN: usize = 48;
 const SENT_LEN: usize = 96;
 
 impl Workload {

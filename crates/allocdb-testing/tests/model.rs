@@ -11,22 +11,12 @@ use allocdb_testing::model::Flaw;
 use allocdb_testing::model_check;
 use allocdb_testing::random::Rng;
 use allocdb_testing::tally::Tally;
+use allocdb_testing::trial::seed;
 use allocdb_testing::workload::Shape;
 
 const COMMANDS: u64 = 1_200_000;
 const HISTORY_LEN: u64 = 3_000;
 const CANARY_HISTORIES: u64 = 400;
-const SEED_DEFAULT: u64 = 0x5EED_0F5E_A751_7E11;
-
-/// The seed of this run, printed so that a failure can be repeated.
-fn seed(test: &str) -> u64 {
-    let seed = match std::env::var("ALLOCDB_SEED") {
-        Ok(text) => text.parse().expect("ALLOCDB_SEED is a decimal number"),
-        Err(_) => SEED_DEFAULT,
-    };
-    println!("{test}: ALLOCDB_SEED={seed} repeats this run");
-    seed
-}
 
 /// The first failure among histories of this seed.
 fn first_failure(seed: u64, flaw: Option<Flaw>) -> Option<Box<Failure>> {

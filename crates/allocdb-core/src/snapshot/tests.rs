@@ -1,7 +1,7 @@
 //! Snapshots: whole or refused.
 //!
 //! The golden file, a state with a bit of everything, stands for all: `tests/golden.rs` says what
-//! is in it, `tests/hostile_snapshot.rs` changes it under right checksums.
+//! is in it, `hostile_snapshot.rs` of `allocdb-testing` changes it under right checksums.
 
 use super::*;
 use crate::command::{Action, Command, ResourceIds};

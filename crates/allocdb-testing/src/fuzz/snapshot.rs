@@ -19,6 +19,7 @@ use allocdb_core::state::{Acceptance, State};
 
 use super::Target;
 use super::material::{BUNDLE_LEN_MAX, Material};
+use crate::image::seal;
 
 /// The target.
 pub const TARGET: Target = Target {
@@ -168,22 +169,6 @@ fn lay_out(image: &mut Vec<u8>, material: &mut Material<'_>, patch: Option<(usiz
         image[at..at + bytes.len()].copy_from_slice(&bytes);
     }
     seal(image, &places);
-}
-
-/// Makes every checksum right: sections begin at `places`, then the trailer, then the end.
-fn seal(image: &mut [u8], places: &[usize; 8]) {
-    let crc = crc32c::crc32c(&image[..508]);
-    image[508..512].copy_from_slice(&crc.to_le_bytes());
-    let mut whole = crc32c::crc32c(&image[508..512]);
-    for section in places.windows(2).take(6) {
-        let (start, end) = (section[0], section[1]);
-        let crc = crc32c::crc32c(&image[start..end - 8]).to_le_bytes();
-        image[end - 8..end - 4].copy_from_slice(&crc);
-        whole = crc32c::crc32c_append(whole, &crc);
-    }
-    let (start, end) = (places[6], places[7]);
-    whole = crc32c::crc32c_append(whole, &image[start..end - 4]);
-    image[end - 4..].copy_from_slice(&whole.to_le_bytes());
 }
 
 /// How many of what.

@@ -6,19 +6,19 @@
 //! is set to several values, and then fields of snapshots of random histories, several at a time,
 //! to values that are likely to deceive: other handles, other counts, the ends of every range.
 
-mod common;
-
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use allocdb_core::snapshot::{self, SnapshotError};
-use allocdb_core::state::Acceptance;
+use allocdb_core::state::{Acceptance, Filter};
 use allocdb_core::{Slot, State};
-use common::generator::{Generator, Mix, Shape, shapes};
-use common::{OwnedCommand, Rng, image, reseal, runner, scale, section_offsets, seed};
-use proptest::strategy::{Strategy, ValueTree};
+use allocdb_testing::bridge::{self, BundleBytes};
+use allocdb_testing::image::{self, SECTION_CRC_BYTES, SECTION_HEADER_BYTES, places, written};
+use allocdb_testing::model::Command;
+use allocdb_testing::random::Rng;
+use allocdb_testing::trial::{scale, seed};
+use allocdb_testing::workload::{Mix, RECENT_LEN, Shape, Workload};
 
-const GOLDEN: &[u8] = include_bytes!("golden/snapshot-v1.bin");
+const GOLDEN: &[u8] = include_bytes!("../../allocdb-core/tests/golden/snapshot-v1.bin");
 /// A changed configuration may ask for gigabytes, and would get them: not in a test.
 const MEMORY_BYTES_MAX: u64 = 32 << 20;
 const HISTORIES: u64 = 120;
@@ -52,9 +52,9 @@ fn mix() -> Mix {
 }
 
 /// Drives a state with commands of every kind, through acceptance and without.
-fn drive(state: &mut State, seed: u64, commands: usize) -> u64 {
+fn drive(state: &mut State, seed: u64, commands: u64) -> u64 {
     let shape = Shape {
-        config: *state.config(),
+        bounds: bridge::bounds(state.config()),
         mix: mix(),
         resource_ids: 14,
         holders: 12,
@@ -63,23 +63,29 @@ fn drive(state: &mut State, seed: u64, commands: usize) -> u64 {
         commands,
         seed,
     };
-    let mut generator = Generator::new(&shape);
-    generator.adopt(state);
+    let mut workload = Workload::new(&shape);
+    let mut reservations = Vec::new();
+    state.list_reservations(&Filter::default(), 0, RECENT_LEN, |row| {
+        reservations.push((row.reservation_id.0, row.holder_id.0));
+    });
+    workload.adopt(state.last_slot().0, reservations.into_iter());
+    let mut bundle = BundleBytes::new();
     let mut acceptance = Acceptance::new(4).expect("memory");
     for _ in 0..commands {
-        let slot = generator.next_slot();
-        let command = if generator.rng.chance(15) {
-            OwnedCommand::expire(generator.expire_limit())
+        let slot = Slot(workload.next_slot());
+        let command = if workload.rng.chance(15) {
+            Command::expire(workload.expire_limit())
         } else {
-            generator.next_command(state)
+            workload.next_command(state)
         };
-        acceptance.begin(state, state.last_slot().max(Slot(slot)), false);
-        let _ = acceptance.admit(state, &command.borrow(), 0);
-        let applied = state.apply(Slot(slot), &command.borrow());
-        generator.observe(&command, &applied);
-        let _ = state.usage(Slot(slot));
+        let asked = bridge::command(&command, &mut bundle);
+        acceptance.begin(state, state.last_slot().max(slot), false);
+        let _ = acceptance.admit(state, &asked, 0);
+        let applied = state.apply(slot, &asked);
+        workload.observe(&command, &bridge::applied(&applied));
+        let _ = state.usage(slot);
     }
-    commands as u64
+    commands
 }
 
 /// What one image leads to; an error is a flaw of ours.
@@ -101,7 +107,7 @@ fn try_image(bytes: &[u8], seed: u64, tally: &mut Tally) -> Result<(), String> {
             return Ok(());
         }
     };
-    if image(&state) != bytes {
+    if written(&state) != bytes {
         return Err("what was read is not what is written".into());
     }
     tally.driven += 1;
@@ -119,7 +125,7 @@ fn try_caught(bytes: &[u8], seed: u64, tally: &mut Tally) -> Result<(), String> 
 #[test]
 fn a_changed_byte_under_right_checksums_is_refused_or_harmless() {
     let seed = seed("hostile bytes");
-    let offsets = section_offsets(GOLDEN);
+    let places = places(GOLDEN);
     let mut tally = Tally::default();
     let mut flaws = Vec::new();
     for at in 0..GOLDEN.len() {
@@ -135,7 +141,7 @@ fn a_changed_byte_under_right_checksums_is_refused_or_harmless() {
         ] {
             let mut bytes = GOLDEN.to_vec();
             bytes[at] = new;
-            reseal(&mut bytes, &offsets);
+            image::seal(&mut bytes, &places);
             let seed = seed.wrapping_add(at as u64);
             if let Err(why) = try_caught(&bytes, seed, &mut tally) {
                 flaws.push(format!("byte {at}: {old} became {new}: {why}"));
@@ -168,9 +174,10 @@ fn deceptive(rng: &mut Rng, old: u64, state: &State) -> u64 {
 }
 
 /// Changes one aligned field of a section, or copies one over another.
-fn deceive(rng: &mut Rng, bytes: &mut [u8], offsets: &[usize], state: &State) {
+fn deceive(rng: &mut Rng, bytes: &mut [u8], places: &[usize; 8], state: &State) {
     let section = rng.index(6);
-    let (start, end) = (offsets[section] + 16, offsets[section + 1] - 8);
+    let start = places[section] + SECTION_HEADER_BYTES;
+    let end = places[section + 1] - SECTION_CRC_BYTES;
     // Now and then the header's numbers, but not its lengths.
     let (start, end) = if end - start < 8 || rng.chance(8) {
         (144, 184)
@@ -199,37 +206,32 @@ fn deceive(rng: &mut Rng, bytes: &mut [u8], offsets: &[usize], state: &State) {
 #[test]
 fn deceptive_snapshots_are_refused_or_harmless() {
     let seed = seed("hostile fields");
-    let mut runner = runner(seed, 1);
     let mut rng = Rng::new(seed);
-    let tally = RefCell::new(Tally::default());
+    let mut tally = Tally::default();
     let mut flaws = Vec::new();
     for history in 0..HISTORIES * scale() {
-        let mut shape = shapes(300)
-            .new_tree(&mut runner)
-            .expect("a shape")
-            .current();
-        shape.resource_ids = shape.resource_ids.min(14);
-        let mut state = State::new(shape.config).expect("a valid configuration");
+        let shape = Shape::draw(rng.draw(), 300);
+        let config = bridge::config(&shape.bounds, 1, shape.hash_seed());
+        let mut state = State::new(config).expect("a valid configuration");
         drive(&mut state, shape.seed, shape.commands);
-        let original = image(&state);
-        let offsets = section_offsets(&original);
+        let original = written(&state);
+        let places = places(&original);
         for number in 0..IMAGES {
             let mut bytes = original.clone();
             for _ in 0..rng.between(1, 4) {
-                deceive(&mut rng, &mut bytes, &offsets, &state);
+                deceive(&mut rng, &mut bytes, &places, &state);
             }
-            reseal(&mut bytes, &offsets);
-            if let Err(why) = try_caught(&bytes, rng.next(), &mut tally.borrow_mut()) {
+            image::seal(&mut bytes, &places);
+            if let Err(why) = try_caught(&bytes, rng.draw(), &mut tally) {
                 flaws.push(format!("history {history}, image {number}: {why}"));
             }
         }
     }
-    println!("{:?}", tally.borrow());
+    println!("{tally:?}");
     assert!(
         flaws.is_empty(),
         "ALLOCDB_SEED={seed}: {} flaws: {flaws:#?}",
         flaws.len()
     );
-    let tally = tally.borrow();
     assert!(tally.broken > 1000 && tally.driven > 1000, "{tally:?}");
 }

@@ -5,30 +5,46 @@
 //! home cell, so that the placement bound is met on purpose, within one commit and across commits.
 //! A judge that forgets what its commit has already taken is tried as well, and must be caught.
 
-mod common;
-
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use allocdb_core::hash::HashKey;
 use allocdb_core::outcome::Table;
 use allocdb_core::state::{Acceptance, Admission};
 use allocdb_core::{
-    Config, HolderId, Lsn, Outcome, Rejection, ResourceId, ResultCode, Slot, State, Verdict,
+    Applied, Config, Lsn, OperationId, Outcome, Rejection, ResultCode, Slot, State, Verdict,
 };
-use common::generator::{Generator, Shape, commit_slot, shapes};
-use common::{
-    OwnedAction, OwnedCommand, Rng, bundle, config, image, restored, runner, scale, seed,
-};
-use proptest::test_runner::TestCaseError;
+use allocdb_testing::bridge::{self, BundleBytes};
+use allocdb_testing::image::{places, restored, seal, written};
+use allocdb_testing::model::{Action, Bundle, Command};
+use allocdb_testing::random::Rng;
+use allocdb_testing::trial::{config, each_shape, scale, seed};
+use allocdb_testing::workload::Workload;
 
-const HISTORIES: u32 = 300;
-const COMMITS: u64 = 120;
+const HISTORIES: u64 = 300;
+/// The most in a history, which has half of them at least.
+const COMMITS: u64 = 180;
 /// A run of keys from one home takes the home and this many cells behind it.
 const PLACEMENT_BOUND: usize = 128;
 
-fn create(operation_id: u128, resource_id: u128) -> OwnedCommand {
-    OwnedCommand::new(operation_id, OwnedAction::Create(ResourceId(resource_id)))
+fn create(operation_id: u128, resource_id: u128) -> Command {
+    Command::new(operation_id, Action::CreateResource { resource_id })
+}
+
+fn delete(operation_id: u128, resource_id: u128) -> Command {
+    Command::new(operation_id, Action::DeleteResource { resource_id })
+}
+
+fn reserve(operation_id: u128, resource_id: u128, ttl_slots: u64) -> Command {
+    let action = Action::Reserve {
+        resource_ids: Bundle::from([resource_id]),
+        holder_id: 1,
+        ttl_slots,
+    };
+    Command::new(operation_id, action)
+}
+
+fn apply(state: &mut State, slot: Slot, command: &Command) -> Applied {
+    state.apply(slot, &bridge::command(command, &mut BundleBytes::new()))
 }
 
 fn again(outcome: Outcome) -> Outcome {
@@ -38,18 +54,24 @@ fn again(outcome: Outcome) -> Outcome {
     }
 }
 
+/// The LSN after the last.
+fn next_lsn(state: &State) -> Lsn {
+    Lsn(state.last_lsn().0 + 1)
+}
+
 /// What one commit's judgement said, in order.
 fn judge(
     acceptance: &mut Acceptance,
     state: &State,
     slot: Slot,
     expires: bool,
-    commands: &[OwnedCommand],
+    commands: &[Command],
 ) -> Vec<Admission> {
     acceptance.begin(state, slot, expires);
+    let mut bundle = BundleBytes::new();
     let tagged = (0..).zip(commands);
     tagged
-        .map(|(tag, command)| acceptance.admit(state, &command.borrow(), tag))
+        .map(|(tag, command)| acceptance.admit(state, &bridge::command(command, &mut bundle), tag))
         .collect()
 }
 
@@ -57,7 +79,7 @@ fn judge(
 fn keep(
     state: &mut State,
     slot: Slot,
-    commands: &[OwnedCommand],
+    commands: &[Command],
     admissions: &[Admission],
 ) -> Result<BTreeMap<u32, Outcome>, String> {
     let mut outcomes = BTreeMap::new();
@@ -65,7 +87,7 @@ fn keep(
         let Admission::New { lsn } = *admission else {
             continue;
         };
-        let applied = state.apply(slot, &command.borrow());
+        let applied = apply(state, slot, command);
         match applied.verdict {
             Verdict::Outcome(outcome)
                 if applied.lsn == lsn && outcome.lsn == lsn && !outcome.from_retry_cache =>
@@ -79,27 +101,27 @@ fn keep(
 }
 
 fn one_commit(
-    generator: &mut Generator,
+    workload: &mut Workload,
     state: &mut State,
     acceptance: &mut Acceptance,
 ) -> Result<u64, String> {
-    let slot = commit_slot(state, generator.next_slot());
-    let expires = state.is_due(slot) && generator.rng.chance(70);
+    let slot = Slot(workload.next_slot()).max(state.last_slot());
+    let expires = state.is_due(slot) && workload.rng.chance(70);
     let mut commands = Vec::new();
-    for _ in 0..generator.commit_len() {
-        let command = generator.next_command(state);
+    for _ in 0..workload.commit_len() {
+        let command = workload.next_command(state);
         commands.push(command.clone());
-        match generator.rng.below(8) {
+        match workload.rng.below(8) {
             // R62: the same again, or its id with another command, within the commit.
             0 => commands.push(command),
-            1 => commands.push(create(command.operation_id.0, 99)),
+            1 => commands.push(create(command.operation_id, 99)),
             _ => {}
         }
     }
-    let before = image(state);
+    let before = written(state);
     let admissions = judge(acceptance, state, slot, expires, &commands);
     // R66: a pure read, which says the same when asked again.
-    if image(state) != before {
+    if written(state) != before {
         return Err("judging changed the state".into());
     }
     if judge(acceptance, state, slot, expires, &commands) != admissions {
@@ -110,7 +132,9 @@ fn one_commit(
             Admission::Retry(outcome) if Some(*outcome) != remembered(state, slot, command) => {
                 return Err(format!("{command:?} is no retry of {outcome:?}"));
             }
-            Admission::Rejected(rejection) => generator.observe_refusal(rejection),
+            Admission::Rejected(rejection) => {
+                workload.observe_refusal(&bridge::rejection(rejection));
+            }
             _ => {}
         }
     }
@@ -122,32 +146,33 @@ fn one_commit(
         return Ok(0);
     }
     if expires {
-        let limit = generator.expire_limit();
-        state.apply(slot, &OwnedCommand::expire(limit).borrow());
+        let limit = workload.expire_limit();
+        apply(state, slot, &Command::expire(limit));
     }
     let outcomes = keep(state, slot, &commands, &admissions)?;
     // What was promised as a retry of an earlier one of the commit gets that one's outcome. R60
     for (command, admission) in commands.iter().zip(&admissions) {
         if let Admission::RetryOf { tag } = admission
-            && state.operation(command.operation_id) != outcomes.get(tag).copied().map(again)
+            && state.operation(OperationId(command.operation_id))
+                != outcomes.get(tag).copied().map(again)
         {
             return Err(format!("{command:?} is no retry of its commit's {tag}"));
         }
     }
     for (tag, outcome) in &outcomes {
-        let applied = allocdb_core::Applied {
+        let applied = Applied {
             lsn: outcome.lsn,
             verdict: Verdict::Outcome(*outcome),
         };
-        generator.observe(&commands[*tag as usize], &applied);
+        workload.observe(&commands[*tag as usize], &bridge::applied(&applied));
     }
     Ok(new_count as u64)
 }
 
-fn remembered(state: &State, slot: Slot, command: &OwnedCommand) -> Option<Outcome> {
+fn remembered(state: &State, slot: Slot, command: &Command) -> Option<Outcome> {
     // At the commit's slot, which the state may not have reached: no read sees into the future.
     state
-        .operation(command.operation_id)
+        .operation(OperationId(command.operation_id))
         .filter(|_| slot >= state.last_slot())
 }
 
@@ -155,26 +180,21 @@ fn remembered(state: &State, slot: Slot, command: &OwnedCommand) -> Option<Outco
 #[test]
 fn what_acceptance_admits_apply_answers() {
     let seed = seed("acceptance");
-    let admitted = Cell::new(0);
-    let case_count = HISTORIES * u32::try_from(scale()).expect("a small factor");
-    let result = runner(seed, case_count).run(&shapes(1), |shape: Shape| {
-        let mut state = State::new(shape.config).expect("a valid configuration");
-        let mut generator = Generator::new(&shape);
+    let mut admitted = 0;
+    each_shape(seed, HISTORIES * scale(), COMMITS, |shape| {
+        let config = bridge::config(&shape.bounds, 1, shape.hash_seed());
+        let mut state = State::new(config).expect("a valid configuration");
+        let mut workload = Workload::new(shape);
         let mut acceptance = Acceptance::new(24).expect("memory");
-        for _ in 0..COMMITS {
-            let count = one_commit(&mut generator, &mut state, &mut acceptance)
-                .map_err(TestCaseError::fail)?;
-            admitted.set(admitted.get() + count);
+        for _ in 0..shape.commands {
+            admitted += one_commit(&mut workload, &mut state, &mut acceptance)?;
         }
         state
             .check_invariants()
-            .map_err(|broken| TestCaseError::fail(broken.to_string()))
+            .map_err(|broken| broken.to_string())
     });
-    if let Err(failure) = result {
-        panic!("ALLOCDB_SEED={seed}: {failure}");
-    }
-    println!("{} commands admitted", admitted.get());
-    assert!(admitted.get() > 50_000, "most commits hold something new");
+    println!("{admitted} commands admitted");
+    assert!(admitted > 50_000, "most commits hold something new");
 }
 
 // R31: free and gone records together, less what the commit has taken, to the last place.
@@ -273,10 +293,10 @@ fn placement_is_judged_with_what_the_commit_takes() {
         let last = &commands[CROWD - 1..];
         assert_eq!(judge(&mut acceptance, &state, Slot(6), false, last), bad);
         let before = state.usage(Slot(0));
-        let applied = state.apply(Slot(6), &last[0].borrow());
+        let applied = apply(&mut state, Slot(6), &last[0]);
         assert_eq!(applied.verdict, Verdict::Rejected(overloaded));
         assert_eq!(state.usage(Slot(0)), before, "R21: nothing changed");
-        assert_eq!(state.operation(last[0].operation_id), None);
+        assert_eq!(state.operation(OperationId(last[0].operation_id)), None);
     }
 }
 
@@ -289,7 +309,7 @@ fn a_crowd_under_one_seed_is_none_under_another() {
         let config = Config { hash_seed, ..known };
         let mut state = State::new(config).expect("a valid configuration");
         for (operation_id, id) in (1..).zip(&ids) {
-            state.apply(Slot(0), &create(operation_id, *id).borrow());
+            apply(&mut state, Slot(0), &create(operation_id, *id));
         }
         let usage = state.usage(Slot(0)).resources;
         assert_eq!(usage.used as usize, CROWD, "all are placed");
@@ -310,20 +330,18 @@ fn placement_of_reservations_is_judged_by_their_position() {
     let mut reserved = 0;
     let mut overloaded = 0;
     for resource in 1..=256_u128 {
-        state.apply(Slot(0), &create(next_id, resource).borrow());
+        apply(&mut state, Slot(0), &create(next_id, resource));
         next_id += 1;
     }
     while overloaded < 3 {
         // Operations age, holds are confirmed at once and stay.
         slot += u64::from(next_id % 8 == 0);
-        let lsn = common::next_lsn(&state);
+        let lsn = next_lsn(&state);
         let command = if lives_here(lsn) {
-            let ids = bundle(&[reserved + 1]);
-            OwnedAction::Reserve(ids, HolderId(1), 5)
+            reserve(next_id, reserved + 1, 5)
         } else {
-            OwnedAction::Delete(ResourceId(999))
+            delete(next_id, 999)
         };
-        let command = OwnedCommand::new(next_id, command);
         next_id += 1;
         let commands = std::slice::from_ref(&command);
         let said = judge(&mut acceptance, &state, Slot(slot), false, commands);
@@ -334,7 +352,7 @@ fn placement_of_reservations_is_judged_by_their_position() {
         {
             // R65: the position goes to another command, under which this one is welcome.
             overloaded += 1;
-            let applied = state.apply(Slot(slot), &command.borrow());
+            let applied = apply(&mut state, Slot(slot), &command);
             assert!(
                 matches!(applied.verdict, Verdict::Rejected(_)),
                 "apply agrees"
@@ -347,10 +365,12 @@ fn placement_of_reservations_is_judged_by_their_position() {
         let outcome = outcomes[&0];
         if outcome.code == ResultCode::Done {
             reserved += 1;
-            let confirm = OwnedAction::Confirm(outcome.reservation_id, HolderId(1));
-            let confirm = OwnedCommand::new(next_id, confirm);
+            let confirm = Action::Confirm {
+                reservation_id: outcome.reservation_id.0,
+                holder_id: 1,
+            };
+            apply(&mut state, Slot(slot), &Command::new(next_id, confirm));
             next_id += 1;
-            state.apply(Slot(slot), &confirm.borrow());
         }
     }
     assert_eq!(
@@ -365,7 +385,7 @@ fn placement_of_reservations_is_judged_by_their_position() {
 fn crowded_history(seed: u64, is_forgetful: bool) -> Result<u64, String> {
     let mut rng = Rng::new(seed);
     let config = Config {
-        hash_seed: rng.next(),
+        hash_seed: rng.draw(),
         max_resources: 200,
         max_operations: 200,
         operation_window_slots: 3,
@@ -382,13 +402,12 @@ fn crowded_history(seed: u64, is_forgetful: bool) -> Result<u64, String> {
         let commands: Vec<_> = (0..rng.between(1, 150))
             .map(|_| {
                 let operation = operations[rng.index(operations.len())];
-                let resource = ResourceId(resources[rng.index(resources.len())]);
-                let action = if rng.chance(60) {
-                    OwnedAction::Create(resource)
+                let resource = resources[rng.index(resources.len())];
+                if rng.chance(60) {
+                    create(operation, resource)
                 } else {
-                    OwnedAction::Delete(resource)
-                };
-                OwnedCommand::new(operation, action)
+                    delete(operation, resource)
+                }
             })
             .collect();
         let slot = Slot(slot);
@@ -406,8 +425,8 @@ fn crowded_history(seed: u64, is_forgetful: bool) -> Result<u64, String> {
             .map_err(|broken| broken.to_string())?;
     }
     // What is left restores, however far from home it lies.
-    let taken = image(&state);
-    if image(&restored(&taken)) == taken {
+    let taken = written(&state);
+    if written(&restored(&taken)) == taken {
         Ok(overloaded)
     } else {
         Err("restored otherwise".into())
@@ -419,13 +438,14 @@ fn forgetful(
     acceptance: &mut Acceptance,
     state: &State,
     slot: Slot,
-    commands: &[OwnedCommand],
+    commands: &[Command],
 ) -> Vec<Admission> {
     let mut lsn = state.last_lsn().0;
-    let mut seen = std::collections::BTreeSet::new();
+    let (mut seen, mut bundle) = (BTreeSet::new(), BundleBytes::new());
     let judged = commands.iter().map(|command| {
         acceptance.begin(state, slot, false);
-        match acceptance.admit(state, &command.borrow(), 0) {
+        let asked = bridge::command(command, &mut bundle);
+        match acceptance.admit(state, &asked, 0) {
             // Ids within the commit it does remember: places and room it does not.
             Admission::New { .. } if seen.insert(command.operation_id) => {
                 lsn += 1;
@@ -495,10 +515,10 @@ fn a_tiny_table_is_full_never_overloaded() {
 
 /// A state whose last LSN was moved to `last_lsn`, through its snapshot.
 fn moved_to(state: &State, last_lsn: u64) -> State {
-    let mut bytes = image(state);
-    let offsets = common::section_offsets(&bytes);
+    let mut bytes = written(state);
+    let places = places(&bytes);
     bytes[144..152].copy_from_slice(&last_lsn.to_le_bytes());
-    common::reseal(&mut bytes, &offsets);
+    seal(&mut bytes, &places);
     restored(&bytes)
 }
 
@@ -506,15 +526,16 @@ fn moved_to(state: &State, last_lsn: u64) -> State {
 #[test]
 fn the_last_positions_are_given_and_then_none() {
     let mut fresh = State::new(config()).expect("a valid configuration");
-    fresh.apply(Slot(0), &create(1, 1).borrow());
-    let reserve = |op, ttl| {
-        let action = OwnedAction::Reserve(bundle(&[1]), HolderId(1), ttl);
-        OwnedCommand::new(op, action)
-    };
+    apply(&mut fresh, Slot(0), &create(1, 1));
     for (left, expires) in [(0, false), (1, false), (1, true), (2, true), (3, false)] {
         let mut state = moved_to(&fresh, Lsn::MAX.0 - left);
         let mut acceptance = Acceptance::new(8).expect("memory");
-        let commands = [reserve(2, 1), create(3, 3), reserve(4, 1), create(5, 5)];
+        let commands = [
+            reserve(2, 1, 1),
+            create(3, 3),
+            reserve(4, 1, 1),
+            create(5, 5),
+        ];
         let said = judge(&mut acceptance, &state, Slot(0), expires, &commands);
         let given = usize::try_from(left - u64::from(expires)).expect("small");
         assert!(
@@ -525,16 +546,16 @@ fn the_last_positions_are_given_and_then_none() {
         let exhausted = Admission::Rejected(Rejection::LsnExhausted);
         assert!(said[given..].iter().all(|a| *a == exhausted), "{said:?}");
         if expires && given > 0 {
-            state.apply(Slot(0), &OwnedCommand::expire(1).borrow());
+            apply(&mut state, Slot(0), &Command::expire(1));
         }
         keep(&mut state, Slot(0), &commands, &said).expect("the promise is kept");
         // A log that goes on is answered, and changes nothing any more. R68
         if state.last_lsn() == Lsn::MAX {
-            let before = image(&state);
-            let applied = state.apply(Slot(9), &create(6, 6).borrow());
+            let before = written(&state);
+            let applied = apply(&mut state, Slot(9), &create(6, 6));
             assert_eq!(applied.verdict, Verdict::Rejected(Rejection::LsnExhausted));
             assert_eq!(applied.lsn, Lsn::MAX);
-            assert_eq!(image(&state), before);
+            assert_eq!(written(&state), before);
         }
         state.check_invariants().expect("sound");
     }

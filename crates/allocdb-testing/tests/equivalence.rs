@@ -9,22 +9,23 @@
 //! a frame for each commit, and recovered from it by the scan. What the histories did is counted
 //! and must include everything that the equality is worth showing for.
 
-mod common;
-
-use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use allocdb_core::codec::{decode_record, encode_record, record_len};
 use allocdb_core::log::{
     CorruptReason, FRAME_BYTES_MAX, FrameBuilder, FrameMeta, LogHeader, LogKey, SECTOR_BYTES, scan,
 };
 use allocdb_core::state::{Acceptance, Admission, Filter};
-use allocdb_core::{Applied, Lsn, ResultCode, Slot, State, Verdict};
-use common::generator::{Generator, Shape, commit_slot, shapes};
-use common::{OwnedAction, OwnedCommand, image, restored, runner, scale, seed};
-use proptest::test_runner::TestCaseError;
+use allocdb_core::{Applied, Config, Lsn, ResultCode, Slot, State, Verdict};
+use allocdb_testing::bridge::{self, BundleBytes};
+use allocdb_testing::image::{restored, written};
+use allocdb_testing::model::{Action, Command};
+use allocdb_testing::random::Rng;
+use allocdb_testing::trial::{each_shape, scale, seed};
+use allocdb_testing::workload::{Shape, Workload};
 
-const HISTORY_LEN: usize = 6_000;
-const HISTORIES: u32 = 500;
+const HISTORY_LEN: u64 = 6_000;
+const HISTORIES: u64 = 500;
 const COMMANDS_LEAST: u64 = 2_000_000;
 const SNAPSHOTS: u64 = 4;
 /// Room for the largest commit that is drawn here.
@@ -51,14 +52,14 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, command: &OwnedCommand, applied: &Applied) {
+    fn count(&mut self, command: &Command, applied: &Applied) {
         self.commands += 1;
         match applied.verdict {
             Verdict::Outcome(outcome) if outcome.from_retry_cache => self.retries += 1,
             Verdict::Outcome(outcome) => {
                 self.codes[outcome.code as usize] += 1;
-                let is_bundle = matches!(&command.action, OwnedAction::Reserve(ids, ..)
-                    if ids.len() > 1);
+                let is_bundle = matches!(&command.action, Action::Reserve { resource_ids, .. }
+                    if resource_ids.len() > 1);
                 self.bundles += u64::from(is_bundle && outcome.code == ResultCode::Done);
             }
             Verdict::Expired { count } => self.expired += u64::from(count),
@@ -88,7 +89,7 @@ impl Tally {
 
 /// A history as it was lived.
 struct History {
-    shape: Shape,
+    config: Config,
     log: Vec<u8>,
     /// For each record, the slot it was applied at and its answer.
     steps: Vec<(Slot, Applied)>,
@@ -102,61 +103,67 @@ struct History {
 }
 
 struct Live<'a> {
+    shape: &'a Shape,
     state: State,
-    generator: Generator,
+    workload: Workload,
     history: History,
     tally: &'a mut Tally,
-    used: std::collections::BTreeSet<u128>,
+    used: BTreeSet<u128>,
+    bundle: BundleBytes,
+}
+
+fn config(shape: &Shape) -> Config {
+    bridge::config(&shape.bounds, 1, shape.hash_seed())
 }
 
 impl<'a> Live<'a> {
-    fn new(shape: &Shape, tally: &'a mut Tally) -> Self {
-        let state = State::new(shape.config).expect("a valid configuration");
+    fn new(shape: &'a Shape, tally: &'a mut Tally) -> Self {
+        let config = config(shape);
         let history = History {
-            shape: shape.clone(),
+            config,
             log: Vec::new(),
             steps: Vec::new(),
             images: Vec::new(),
-            last: State::new(shape.config).expect("a valid configuration"),
-            file: LogHeader::fresh(shape.config).encode().to_vec(),
+            last: State::new(config).expect("a valid configuration"),
+            file: LogHeader::fresh(config).encode().to_vec(),
             file_chain: 0,
             frames: 0,
         };
-        let generator = Generator::new(shape);
-        let used = std::collections::BTreeSet::new();
         Self {
-            state,
-            generator,
+            shape,
+            state: State::new(config).expect("a valid configuration"),
+            workload: Workload::new(shape),
             history,
             tally,
-            used,
+            used: BTreeSet::new(),
+            bundle: BundleBytes::new(),
         }
     }
 
-    fn apply(&mut self, slot: Slot, command: &OwnedCommand) -> Result<Applied, String> {
-        let borrowed = command.borrow();
+    fn apply(&mut self, slot: Slot, command: &Command) -> Result<Applied, String> {
+        let borrowed = bridge::command(command, &mut self.bundle);
         let start = self.history.log.len();
         self.history.log.resize(start + record_len(&borrowed), 0);
         encode_record(&borrowed, &mut self.history.log[start..]).ok_or("a record is encoded")?;
-        let turn = (self.history.shape.config.max_ttl_slots + 1).next_power_of_two();
+        let turn = (self.shape.bounds.max_ttl_slots + 1).next_power_of_two();
         self.tally.turns += u64::from(slot.0 > self.state.last_slot().0.saturating_add(turn));
         self.tally.slots_back += u64::from(slot < self.state.last_slot());
         let applied = self.state.apply(slot, &borrowed);
         let is_first = matches!(applied.verdict, Verdict::Outcome(o) if !o.from_retry_cache);
-        if is_first && !self.used.insert(command.operation_id.0) {
+        if is_first && !self.used.insert(command.operation_id) {
             self.tally.reuses += 1;
         }
         self.tally.count(command, &applied);
-        self.generator.observe(command, &applied);
+        self.workload.observe(command, &bridge::applied(&applied));
         self.history.steps.push((slot, applied));
         if self.history.steps.len().is_multiple_of(INVARIANTS_EVERY) {
             self.state
                 .check_invariants()
                 .map_err(|broken| broken.to_string())?;
         }
-        let chance = self.history.shape.commands as u64 / SNAPSHOTS;
-        if self.generator.rng.below(chance) == 0 {
-            let taken = image(&self.state);
+        let chance = (self.shape.commands / SNAPSHOTS).max(1);
+        if self.workload.rng.below(chance) == 0 {
+            let taken = written(&self.state);
             same_listings(&self.state, &restored(&taken))?;
             let images = &mut self.history.images;
             images.push((self.history.steps.len(), self.history.log.len(), taken));
@@ -166,19 +173,21 @@ impl<'a> Live<'a> {
 
     /// One commit as an engine makes it. R59, R63, R65
     fn commit(&mut self, acceptance: &mut Acceptance) -> Result<(), String> {
-        let given = self.generator.next_slot();
-        let slot = commit_slot(&self.state, given);
-        let expires = self.state.is_due(slot) && self.generator.rng.chance(80);
+        let given = Slot(self.workload.next_slot());
+        // The engine takes the later of what is given and what was applied.
+        let slot = given.max(self.state.last_slot());
+        let expires = self.state.is_due(slot) && self.workload.rng.chance(80);
         acceptance.begin(&self.state, slot, expires);
         let mut commands = Vec::new();
-        for tag in 0..self.generator.commit_len() {
-            let command = self.generator.next_command(&self.state);
-            let tag = u32::try_from(tag).expect("commits are short");
-            match acceptance.admit(&self.state, &command.borrow(), tag) {
+        for tag in 0..self.workload.commit_len() {
+            let command = self.workload.next_command(&self.state);
+            let asked = bridge::command(&command, &mut self.bundle);
+            match acceptance.admit(&self.state, &asked, tag) {
                 Admission::New { lsn } => commands.push((lsn, command)),
                 Admission::Rejected(rejection) => {
                     self.tally.refused += 1;
-                    self.generator.observe_refusal(&rejection);
+                    let refused = bridge::rejection(&rejection);
+                    self.workload.observe_refusal(&refused);
                 }
                 Admission::Retry(_) | Admission::RetryOf { .. } => self.tally.retries += 1,
             }
@@ -186,8 +195,8 @@ impl<'a> Live<'a> {
         if commands.is_empty() {
             return Ok(());
         }
-        let limit = self.generator.expire_limit();
-        let expiry = expires.then(|| OwnedCommand::expire(limit));
+        let limit = self.workload.expire_limit();
+        let expiry = expires.then(|| Command::expire(limit));
         let all: Vec<_> = expiry
             .iter()
             .chain(commands.iter().map(|(_, command)| command))
@@ -208,22 +217,23 @@ impl<'a> Live<'a> {
     }
 
     /// The commit as a frame of the log, before it is applied. R64
-    fn write_frame(&mut self, slot: Slot, commands: &[&OwnedCommand]) {
+    fn write_frame(&mut self, slot: Slot, commands: &[&Command]) {
         let file = &mut self.history.file;
         let start = file.len();
         file.resize(start + FRAME_ROOM, 0);
         let mut builder = FrameBuilder::new(&mut file[start..]);
         for command in commands {
-            assert!(builder.push(&command.borrow()), "commits are short");
+            let command = bridge::command(command, &mut self.bundle);
+            assert!(builder.push(&command), "commits are short");
         }
         let meta = FrameMeta {
-            is_synced: self.history.shape.seed.is_multiple_of(4),
-            first_lsn: common::next_lsn(&self.state),
+            is_synced: self.shape.seed.is_multiple_of(4),
+            first_lsn: Lsn(self.state.last_lsn().0 + 1),
             request_slot: slot,
             durable_lsn: self.state.last_lsn(),
             chain: self.history.file_chain,
         };
-        let key = LogKey::new(&self.history.shape.config);
+        let key = LogKey::new(&self.history.config);
         let frame = builder.finish(&key, &meta);
         file.truncate(start + frame.len);
         self.history.file_chain = frame.chain;
@@ -232,12 +242,12 @@ impl<'a> Live<'a> {
 
     /// Whatever comes, applied at whatever slot. R5, R68
     fn apply_anything(&mut self) -> Result<(), String> {
-        let slot = Slot(self.generator.next_slot());
-        for _ in 0..self.generator.commit_len() {
-            let command = if self.generator.rng.chance(8) {
-                OwnedCommand::expire(self.generator.expire_limit())
+        let slot = Slot(self.workload.next_slot());
+        for _ in 0..self.workload.commit_len() {
+            let command = if self.workload.rng.chance(8) {
+                Command::expire(self.workload.expire_limit())
             } else {
-                self.generator.next_command(&self.state)
+                self.workload.next_command(&self.state)
             };
             self.apply(slot, &command)?;
         }
@@ -256,10 +266,9 @@ impl<'a> Live<'a> {
 fn live(shape: &Shape, tally: &mut Tally) -> Result<History, String> {
     let is_judged = shape.seed.is_multiple_of(2);
     let mut live = Live::new(shape, tally);
-    let commit_len_max = u32::try_from(shape.commit_len_max).expect("commits are short");
-    let mut acceptance = Acceptance::new(commit_len_max).expect("memory");
+    let mut acceptance = Acceptance::new(shape.commit_len_max).expect("memory");
     let mut idle = 0;
-    while live.history.steps.len() < shape.commands && idle < 10_000 {
+    while (live.history.steps.len() as u64) < shape.commands && idle < 10_000 {
         let before = live.history.steps.len();
         if is_judged {
             live.commit(&mut acceptance)?;
@@ -335,7 +344,7 @@ fn same(what: &str, left: &State, right: &State) -> Result<(), String> {
     if left.digest() != right.digest() {
         return Err(format!("{what}: the digests differ"));
     }
-    if image(left) != image(right) {
+    if written(left) != written(right) {
         return Err(format!("{what}: the snapshots differ"));
     }
     right
@@ -374,14 +383,14 @@ fn same_listings(left: &State, right: &State) -> Result<(), String> {
 
 fn check(shape: &Shape, tally: &mut Tally, buffer: &mut [u8]) -> Result<(), String> {
     let history = live(shape, tally)?;
-    let empty = State::new(shape.config).expect("a valid configuration");
+    let empty = State::new(history.config).expect("a valid configuration");
     let replayed = replay(&history, empty, 0, 0)?;
     tally.replayed += history.steps.len() as u64;
     same("replay from the beginning", &history.last, &replayed)?;
     same_listings(&history.last, &replayed)?;
     if history.frames > 0 {
         let images = history.images.iter().map(|(_, _, taken)| restored(taken));
-        let empty = State::new(shape.config).expect("a valid configuration");
+        let empty = State::new(history.config).expect("a valid configuration");
         for start in images.take(1).chain([empty]) {
             tally.replayed += history.steps.len() as u64 - start.last_lsn().0;
             let recovered = recover(&history, start, buffer)?;
@@ -391,7 +400,7 @@ fn check(shape: &Shape, tally: &mut Tally, buffer: &mut [u8]) -> Result<(), Stri
     }
     for (from, log_at, taken) in &history.images {
         let state = restored(taken);
-        if image(&state) != *taken {
+        if written(&state) != *taken {
             return Err("a restored state writes another snapshot".into());
         }
         let state = replay(&history, state, *from, *log_at)?;
@@ -406,17 +415,12 @@ fn check(shape: &Shape, tally: &mut Tally, buffer: &mut [u8]) -> Result<(), Stri
 #[test]
 fn live_replay_and_snapshot_with_replay_are_one() {
     let seed = seed("equivalence");
-    let tally = RefCell::new(Tally::default());
-    let buffer = RefCell::new(vec![0; FRAME_BYTES_MAX]);
-    let case_count = HISTORIES * u32::try_from(scale()).expect("a small factor");
-    let result = runner(seed, case_count).run(&shapes(HISTORY_LEN), |shape| {
-        let mut buffer = buffer.borrow_mut();
-        check(&shape, &mut tally.borrow_mut(), &mut buffer).map_err(TestCaseError::fail)
+    let mut tally = Tally::default();
+    let mut buffer = vec![0; FRAME_BYTES_MAX];
+    each_shape(seed, HISTORIES * scale(), HISTORY_LEN, |shape| {
+        check(shape, &mut tally, &mut buffer)
     });
-    if let Err(failure) = result {
-        panic!("ALLOCDB_SEED={seed}: {failure}");
-    }
-    tally.borrow().assert_rich();
+    tally.assert_rich();
 }
 
 // The harness can fail: a history whose records lost one command is told from the one lived.
@@ -424,13 +428,9 @@ fn live_replay_and_snapshot_with_replay_are_one() {
 fn canary_a_lost_record_is_noticed() {
     let seed = seed("equivalence canary");
     let mut caught = 0;
-    let mut runner = runner(seed, 8);
+    let mut rng = Rng::new(seed);
     for case in 0..8 {
-        use proptest::strategy::{Strategy, ValueTree};
-        let shape = shapes(400)
-            .new_tree(&mut runner)
-            .expect("a shape")
-            .current();
+        let shape = Shape::draw(rng.draw(), 400);
         let mut history = live(&shape, &mut Tally::default()).expect("a history");
         let lost = history.steps.len() / 2 + case;
         let (_, first_len) = decode_record(&history.log).expect("a record");
@@ -442,7 +442,7 @@ fn canary_a_lost_record_is_noticed() {
         assert!(first_len > 0 && len > 0, "records have a length");
         history.log.drain(log_at..log_at + len);
         history.steps.remove(lost);
-        let empty = State::new(shape.config).expect("a valid configuration");
+        let empty = State::new(history.config).expect("a valid configuration");
         let replayed = replay(&history, empty, 0, 0);
         let is_same = replayed.and_then(|state| same("replay", &history.last, &state));
         caught += u32::from(is_same.is_err());

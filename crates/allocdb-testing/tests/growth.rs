@@ -6,21 +6,17 @@
 //! met; and its own history is one by whatever way it is reached (R85). The canary grows the way
 //! that is forbidden: it runs the old commands again on larger tables.
 
-mod common;
-
-use std::cell::RefCell;
-
 use allocdb_core::snapshot::{Overrides, decode, encode_as};
 use allocdb_core::{Applied, Config, Lsn, Rejection, ResultCode, Slot, State, Verdict};
-use common::generator::{Generator, Shape, shapes};
-use common::{OwnedCommand, Rng, image, restored, runner, scale, seed};
-use proptest::test_runner::TestCaseError;
+use allocdb_testing::bridge::{self, BundleBytes};
+use allocdb_testing::history::larger;
+use allocdb_testing::image::{HEADER_BYTES, TRAILER_BYTES, restored, written};
+use allocdb_testing::model::Command;
+use allocdb_testing::trial::{config, each_shape, scale, seed};
+use allocdb_testing::workload::{Shape, Workload};
 
-const HISTORIES: u32 = 400;
-const HISTORY_LEN: usize = 1_500;
-const HEADER_BYTES: usize = 512;
-/// Which holds the checksum of the whole.
-const TRAILER_BYTES: usize = 24;
+const HISTORIES: u64 = 400;
+const HISTORY_LEN: u64 = 1_500;
 
 /// What all histories did together.
 #[derive(Debug, Default)]
@@ -33,55 +29,42 @@ struct Tally {
     canaries: u64,
 }
 
-/// A state with its generator, and what was done to it.
+/// A state with its workload, and what was done to it.
 struct Lived {
     state: State,
-    generator: Generator,
-    steps: Vec<(Slot, OwnedCommand, Applied)>,
+    workload: Workload,
+    steps: Vec<(Slot, Command, Applied)>,
+    bundle: BundleBytes,
 }
 
 impl Lived {
     fn new(shape: &Shape) -> Self {
         Self {
-            state: State::new(shape.config).expect("a valid configuration"),
-            generator: Generator::new(shape),
+            state: State::new(config_of(shape)).expect("a valid configuration"),
+            workload: Workload::new(shape),
             steps: Vec::new(),
+            bundle: BundleBytes::new(),
         }
     }
 
     /// Applies one drawn command.
-    fn step(&mut self) -> (Slot, OwnedCommand, Applied) {
-        let slot = Slot(self.generator.next_slot());
-        let command = if self.generator.rng.chance(8) {
-            OwnedCommand::expire(self.generator.expire_limit())
+    fn step(&mut self) -> (Slot, Command, Applied) {
+        let slot = Slot(self.workload.next_slot());
+        let command = if self.workload.rng.chance(8) {
+            Command::expire(self.workload.expire_limit())
         } else {
-            self.generator.next_command(&self.state)
+            self.workload.next_command(&self.state)
         };
-        let applied = self.state.apply(slot, &command.borrow());
-        self.generator.observe(&command, &applied);
+        let asked = bridge::command(&command, &mut self.bundle);
+        let applied = self.state.apply(slot, &asked);
+        self.workload.observe(&command, &bridge::applied(&applied));
         self.steps.push((slot, command.clone(), applied));
         (slot, command, applied)
     }
 }
 
-/// Larger in at least one of the four.
-fn larger(config: &Config, rng: &mut Rng) -> Config {
-    let mut grow = |capacity: u32| match rng.below(3) {
-        0 => capacity,
-        1 => capacity + 1,
-        _ => capacity * 3 + 5,
-    };
-    let grown = Config {
-        max_resources: grow(config.max_resources),
-        max_reservations: grow(config.max_reservations),
-        max_operations: grow(config.max_operations) + 1,
-        max_expiration_bucket_len: grow(config.max_expiration_bucket_len),
-        ..*config
-    };
-    Config {
-        max_expiration_bucket_len: grown.max_expiration_bucket_len.min(grown.max_reservations),
-        ..grown
-    }
+fn config_of(shape: &Shape) -> Config {
+    bridge::config(&shape.bounds, 1, shape.hash_seed())
 }
 
 fn written_as(state: &State, overrides: &Overrides) -> Vec<u8> {
@@ -121,54 +104,57 @@ fn is_bound(applied: &Applied) -> bool {
 
 fn check(shape: &Shape, tally: &mut Tally) -> Result<(), String> {
     let mut lived = Lived::new(shape);
-    let growth_at = lived.generator.rng.index(shape.commands);
+    let growth_at = lived.workload.rng.below(shape.commands);
     for _ in 0..growth_at {
         lived.step();
     }
     let small = lived.state;
-    let config = larger(&shape.config, &mut lived.generator.rng);
+    let bounds = larger(&shape.bounds, &mut lived.workload.rng);
+    let config = bridge::config(&bounds, 1, shape.hash_seed());
     let last_lsn = small.last_lsn();
     let grown_image = written_as(&small, &Overrides { config, last_lsn });
-    if body(&grown_image) != body(&image(&small)) {
+    if body(&grown_image) != body(&written(&small)) {
         return Err("growth changed what is remembered".into());
     }
     let (grown, info) = decode(&mut &*grown_image).map_err(|error| error.to_string())?;
-    if info.config != config || grown.digest() != small.digest() || image(&grown) != grown_image {
+    if info.config != config || grown.digest() != small.digest() || written(&grown) != grown_image {
         return Err("what is read back is not what grew".into());
     }
     tally.growths += 1;
     lived.state = grown;
-    follow(&mut lived, small, growth_at, shape.commands, tally)?;
+    lived.workload.grow(bounds);
+    follow(&mut lived, small, shape.commands - growth_at, tally)?;
 
     // R85: the grown snapshot and the rest of the records give what was lived.
     let mut replayed = restored(&grown_image);
+    let growth_at = usize::try_from(growth_at).expect("a short history");
     for (slot, command, applied) in &lived.steps[growth_at..] {
-        if replayed.apply(*slot, &command.borrow()) != *applied {
+        let asked = bridge::command(command, &mut lived.bundle);
+        if replayed.apply(*slot, &asked) != *applied {
             return Err(format!("{command:?} is answered otherwise in replay"));
         }
     }
-    if image(&replayed) != image(&lived.state) {
+    if written(&replayed) != written(&lived.state) {
         return Err("snapshot and replay after a growth differ from live".into());
     }
-    canary(&lived, growth_at, config, last_lsn, tally)
+    canary(&lived.steps[..growth_at], config, last_lsn, tally)
 }
 
 /// Lives on with the larger tables, beside the small ones for as long as these meet no bound.
 fn follow(
     lived: &mut Lived,
     mut small: State,
-    from: usize,
-    to: usize,
+    commands: u64,
     tally: &mut Tally,
 ) -> Result<(), String> {
     let mut is_compared = true;
-    for _ in from..to {
+    for _ in 0..commands {
         let (slot, command, applied) = lived.step();
         tally.commands_after += 1;
         if !is_compared {
             continue;
         }
-        let without = small.apply(slot, &command.borrow());
+        let without = small.apply(slot, &bridge::command(&command, &mut lived.bundle));
         if without != applied {
             is_compared = false;
             if !is_bound(&without) {
@@ -186,13 +172,11 @@ fn follow(
 /// The old commands run again on tables that are larger in everything: where a bound was met, the
 /// history is another one, and its digest says so.
 fn canary(
-    lived: &Lived,
-    growth_at: usize,
+    old: &[(Slot, Command, Applied)],
     config: Config,
     last_lsn: Lsn,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let old = &lived.steps[..growth_at];
     if !old.iter().any(|(_, _, applied)| is_bound(applied)) {
         return Ok(());
     }
@@ -204,9 +188,9 @@ fn canary(
         ..config
     };
     let mut replayed = State::new(roomy).expect("a valid configuration");
-    let mut is_same = true;
+    let (mut is_same, mut bundle) = (true, BundleBytes::new());
     for (slot, command, applied) in old {
-        is_same &= replayed.apply(*slot, &command.borrow()) == *applied;
+        is_same &= replayed.apply(*slot, &bridge::command(command, &mut bundle)) == *applied;
     }
     assert_eq!(replayed.last_lsn(), last_lsn, "as many commands");
     tally.canaries += 1;
@@ -220,17 +204,13 @@ fn canary(
 #[test]
 fn growth_never_changes_history() {
     let seed = seed("growth");
-    let tally = RefCell::new(Tally::default());
-    let case_count = HISTORIES * u32::try_from(scale()).expect("a small factor");
-    let result = runner(seed, case_count).run(&shapes(HISTORY_LEN), |shape| {
-        check(&shape, &mut tally.borrow_mut()).map_err(TestCaseError::fail)
+    let mut tally = Tally::default();
+    let histories = HISTORIES * scale();
+    each_shape(seed, histories, HISTORY_LEN, |shape| {
+        check(shape, &mut tally)
     });
-    if let Err(failure) = result {
-        panic!("ALLOCDB_SEED={seed}: {failure}");
-    }
-    let tally = tally.borrow();
     println!("{tally:?}");
-    assert!(tally.growths >= u64::from(case_count));
+    assert!(tally.growths >= histories);
     assert!(
         tally.commands_after > 50_000,
         "the comparison is no formality"
@@ -242,23 +222,23 @@ fn growth_never_changes_history() {
 #[test]
 fn a_state_moves_into_another_database_at_a_later_position() {
     let seed = seed("another database");
-    let result = runner(seed, 50).run(&shapes(HISTORY_LEN), |shape| {
-        let mut lived = Lived::new(&shape);
+    each_shape(seed, 50, HISTORY_LEN, |shape| {
+        let mut lived = Lived::new(shape);
         for _ in 0..shape.commands {
             lived.step();
         }
         let before = lived.state.last_lsn();
         let overrides = Overrides {
             config: Config {
-                database_id: shape.config.database_id + 1,
-                ..shape.config
+                database_id: 2,
+                ..config_of(shape)
             },
             last_lsn: Lsn(before.0 + (1 << 40)),
         };
         let bytes = written_as(&lived.state, &overrides);
-        assert_eq!(body(&bytes), body(&image(&lived.state)));
+        assert_eq!(body(&bytes), body(&written(&lived.state)));
         lived.state = restored(&bytes);
-        assert_eq!(image(&lived.state), bytes);
+        assert_eq!(written(&lived.state), bytes);
         for _ in 0..100 {
             let (_, _, applied) = lived.step();
             assert!(applied.lsn > overrides.last_lsn, "no position comes again");
@@ -266,14 +246,11 @@ fn a_state_moves_into_another_database_at_a_later_position() {
         lived.state.check_invariants().expect("sound");
         Ok(())
     });
-    if let Err(failure) = result {
-        panic!("ALLOCDB_SEED={seed}: {failure}");
-    }
 }
 
 #[test]
 fn what_would_lose_something_is_not_written() {
-    let config = common::config();
+    let config = config();
     let state = State::new(config).expect("a valid configuration");
     let wrong = [
         Config {
