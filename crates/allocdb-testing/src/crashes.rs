@@ -414,12 +414,7 @@ impl<'s, 'r> Trial<'s, 'r> {
                     continue;
                 };
                 let is_other = script::hash(&recovered.state, &self.ruler) != hash;
-                if is_other && recovered.report.torn_bytes > 0 {
-                    // A stale header of a longer frame, which never got whole: the frame and the
-                    // seal that would prove it wrong lie inside the extent that it claims, where
-                    // the first rule of the scan does not look. Counted, and known as a gap.
-                    self.run.count("stale headers taken for torn", 1);
-                } else if is_other {
+                if is_other {
                     return self.find(&format!(
                         "image {print:x}: stale sector {sector} ({how}) of {seal}: {:?}",
                         recovered.report

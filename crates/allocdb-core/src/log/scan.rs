@@ -7,8 +7,7 @@
 //! 1. X was durable, hence **corrupt**, if any of these holds: X lies below the file header's
 //!    `synced_bytes`; a snapshot is *named* after an LSN of `e` or more; the file ends inside a
 //!    frame or at a frame's end; a valid frame header of this database lies on a sector boundary
-//!    beyond X (outside X's own extent, where X's header is valid) that was written under
-//!    `sync = full` or has `durable_lsn >= e`.
+//!    beyond X that was written under `sync = full` or has `durable_lsn >= e`.
 //! 2. Only zeros from X on: a **clean** end.
 //! 3. X's first sector is not zero, and its header does not check: **corrupt**, since a sector is
 //!    zero or new, and a new one checks.
@@ -26,6 +25,11 @@
 //!
 //! A file may end inside a sector, where a growth was cut short by a limit on file sizes: the rest
 //! is taken for nothing if it is zero, and for a cut frame if it is not.
+//!
+//! A header inside the extent that X's own header claims is proof as well. What lies there in a
+//! legal state is zeros or X's own payload, and nobody who chooses ids can spell a header, since
+//! its checksum is seeded. Without this a drive that brings back a stale header (of a longer frame
+//! that was torn here, and cut, before a shorter one took its place) would hide what came after.
 //!
 //! What no rule can tell on one disk: zeros in a frame that nothing later proves durable. Rejected:
 //! the usual "the log ends at the first frame that does not check". It takes one flipped bit in
@@ -376,8 +380,8 @@ impl Tail {
             self.first_sector_is_zero = false;
             self.header = header;
             self.note_lsn(header);
-        } else if !self.is_own(at) {
-            self.beyond_is_written = true;
+        } else {
+            self.beyond_is_written |= !self.is_own(at);
             self.note_lsn(header);
             let proves =
                 |header: &FrameHeader| header.is_synced || header.durable_lsn >= self.expected_lsn;

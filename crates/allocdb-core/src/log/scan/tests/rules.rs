@@ -156,15 +156,26 @@ fn rule_1_a_later_frame_under_full_sync_or_with_the_durable_lsn_is_proof() {
 }
 
 #[test]
-fn rule_1_a_header_inside_the_frame_itself_is_no_proof() {
-    // Its payload could be anything, also a frame's bytes; its own sectors are not "beyond".
+fn rule_1_a_header_inside_the_extent_of_a_stale_header_is_proof() {
+    // A frame of three sectors was torn, with only its first on the disk, and cut. A commit of one
+    // sector and a seal took its place. Then the drive brought the commit's sector back as it was
+    // before: the old header checks, claims both sectors behind it, and one of them is zero. The
+    // scan once looked for proof only beyond that extent, hence not at the seal, and an
+    // acknowledged commit was cut for a torn tail without a word.
+    let mut torn = LogWriter::new(true);
+    torn.commands(3);
     let mut log = LogWriter::new(true);
-    log.commands(3);
-    let mut file = log.file(1);
-    file.copy_within(4096..4608, 4096 + 1024);
-    file[4096 + 512..4096 + 1024].fill(0);
+    log.commands(1);
+    log.seal();
+    let mut file = log.file(2);
+    file[4096..4608].copy_from_slice(&torn.file(1)[4096..4608]);
+    let offset = 4608;
+    let found = reason(scan_file(&log, &file, None));
+    assert_eq!(found, CorruptReason::ProvenByFrame { offset });
+    // Without anything behind it the same header is what a power cut leaves.
+    file[4608..].fill(0);
     let end = scan_file(&log, &file, None).expect("torn");
-    assert_eq!((end.end_offset, end.torn_bytes), (4096, 3 * 512));
+    assert_eq!((end.end_offset, end.torn_bytes), (4096, 512));
 }
 
 #[test]
