@@ -7,6 +7,7 @@
 //! left in the end is another history than the one that failed.
 
 use allocdb_core::Config;
+use allocdb_core::canary::{Canary, plant};
 
 use crate::history::caught;
 use crate::random::Rng;
@@ -57,6 +58,27 @@ pub fn each_shape(
             (shape, what) = (shorter, still);
         }
         panic!("ALLOCDB_SEED={seed}, history {history}: {what}\n{shape:#?}");
+    }
+}
+
+/// Whether a check fails for any shape while this bug is planted: what it is worth.
+#[must_use]
+pub fn is_caught(
+    canary: Canary,
+    (seed, histories, commands): (u64, u64, u64),
+    mut check: impl FnMut(&Shape) -> Result<(), String>,
+) -> bool {
+    let _planted = plant(canary);
+    let run = || {
+        each_shape(seed, histories, commands, &mut check);
+        Ok(())
+    };
+    match caught(run) {
+        Ok(()) => false,
+        Err(what) => {
+            println!("{canary:?}: {what}");
+            true
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use allocdb_core::canary::Canary;
 use allocdb_core::hash::HashKey;
 use allocdb_core::outcome::Table;
 use allocdb_core::state::{Acceptance, Admission};
@@ -17,8 +18,8 @@ use allocdb_testing::bridge::{self, BundleBytes};
 use allocdb_testing::image::{places, restored, seal, written};
 use allocdb_testing::model::{Action, Bundle, Command};
 use allocdb_testing::random::Rng;
-use allocdb_testing::trial::{config, each_shape, scale, seed};
-use allocdb_testing::workload::Workload;
+use allocdb_testing::trial::{config, each_shape, is_caught, scale, seed};
+use allocdb_testing::workload::{Shape, Workload};
 
 const HISTORIES: u64 = 300;
 /// The most in a history, which has half of them at least.
@@ -176,25 +177,40 @@ fn remembered(state: &State, slot: Slot, command: &Command) -> Option<Outcome> {
         .filter(|_| slot >= state.last_slot())
 }
 
+/// A history of commits, which says how many commands were admitted.
+fn one_history(shape: &Shape) -> Result<u64, String> {
+    let config = bridge::config(&shape.bounds, 1, shape.hash_seed());
+    let mut state = State::new(config).expect("a valid configuration");
+    let mut workload = Workload::new(shape);
+    let mut acceptance = Acceptance::new(24).expect("memory");
+    let mut admitted = 0;
+    for _ in 0..shape.commands {
+        admitted += one_commit(&mut workload, &mut state, &mut acceptance)?;
+    }
+    let broken = state.check_invariants().err();
+    broken.map_or(Ok(admitted), |broken| Err(broken.to_string()))
+}
+
 // R31, R60, R62, R66
 #[test]
 fn what_acceptance_admits_apply_answers() {
     let seed = seed("acceptance");
     let mut admitted = 0;
     each_shape(seed, HISTORIES * scale(), COMMITS, |shape| {
-        let config = bridge::config(&shape.bounds, 1, shape.hash_seed());
-        let mut state = State::new(config).expect("a valid configuration");
-        let mut workload = Workload::new(shape);
-        let mut acceptance = Acceptance::new(24).expect("memory");
-        for _ in 0..shape.commands {
-            admitted += one_commit(&mut workload, &mut state, &mut acceptance)?;
-        }
-        state
-            .check_invariants()
-            .map_err(|broken| broken.to_string())
+        admitted += one_history(shape)?;
+        Ok(())
     });
     println!("{admitted} commands admitted");
     assert!(admitted > 50_000, "most commits hold something new");
+}
+
+// R31, R66
+#[test]
+fn canary_room_ignores_commit_is_caught() {
+    let canary = Canary::RoomIgnoresCommit;
+    let run = (seed("acceptance canary"), HISTORIES, COMMITS);
+    let is_caught = is_caught(canary, run, |shape| one_history(shape).map(drop));
+    assert!(is_caught, "nobody noticed {canary:?}");
 }
 
 // R31: free and gone records together, less what the commit has taken, to the last place.

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 
+use allocdb_core::canary::Canary;
 use allocdb_core::codec::{decode_record, encode_record, record_len};
 use allocdb_core::log::{
     CorruptReason, FRAME_BYTES_MAX, FrameBuilder, FrameMeta, LogHeader, LogKey, SECTOR_BYTES, scan,
@@ -21,7 +22,7 @@ use allocdb_testing::bridge::{self, BundleBytes};
 use allocdb_testing::image::{restored, written};
 use allocdb_testing::model::{Action, Command};
 use allocdb_testing::random::Rng;
-use allocdb_testing::trial::{each_shape, scale, seed};
+use allocdb_testing::trial::{each_shape, is_caught, scale, seed};
 use allocdb_testing::workload::{Shape, Workload};
 
 const HISTORY_LEN: u64 = 6_000;
@@ -448,4 +449,23 @@ fn canary_a_lost_record_is_noticed() {
         caught += u32::from(is_same.is_err());
     }
     assert_eq!(caught, 8, "every lost record changes what is compared");
+}
+
+fn assert_caught(canary: Canary) {
+    let mut buffer = vec![0; FRAME_BYTES_MAX];
+    let check = |shape: &Shape| check(shape, &mut Tally::default(), &mut buffer);
+    let run = (seed("equivalence canary"), 50, 2_000);
+    assert!(is_caught(canary, run, check), "nobody noticed {canary:?}");
+}
+
+// R57, R85
+#[test]
+fn canary_expiry_order_forgotten_is_caught() {
+    assert_caught(Canary::ExpiryOrderForgotten);
+}
+
+// R20, R85
+#[test]
+fn canary_reused_id_stays_is_caught() {
+    assert_caught(Canary::ReusedIdStays);
 }
