@@ -258,7 +258,8 @@ impl<S: Storage> Engine<S> {
 
     /// Copies the database, as it is between two commits, into `target`, a directory that is empty
     /// (R100 to R102). Commits wait while the copy's snapshot is written, not while it is synced;
-    /// reads never do. Whatever fails, this database goes on, and what was copied does not open.
+    /// reads never do. Whatever fails, this database goes on, and a copy that is not whole does not
+    /// open.
     pub fn backup<T: Storage>(&self, target: &T) -> Result<BackupReport, BackupError> {
         let _call = self.gate.enter().ok_or(BackupError::Closed)?;
         let made = self.backup_into(target);
