@@ -413,7 +413,7 @@ check_file_names() {
 check_type_names() {
     local sources
     mapfile -t sources < <(rust_sources)
-    forbidden "no get_ in Rust" '\bfn get_' "${sources[@]}"
+    forbidden "no get_ in Rust" '\bfn get_([^m]|m[^u])' "${sources[@]}"
     mapfile -t sources < <(rust_sources; cpp_sources; python_sources; go_sources)
     forbidden "a name for nothing" \
         '\b(struct|enum|trait|mod|class|type) [A-Za-z_]*([Mm]anager|[Hh]elper|[Uu]til)' "${sources[@]}"

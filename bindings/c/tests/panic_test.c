@@ -108,9 +108,9 @@ struct place {
 };
 
 static const struct place places[] = {
-    {"panic before write", "planted before the write", false},
-    {"panic after write", "planted after the write", true},
-    {"panic in apply", "planted in apply", true},
+    {"panic before write", "planted: PanicBeforeWrite", false},
+    {"panic after write", "planted: PanicAfterWrite", true},
+    {"panic in apply", "planted: PanicInApply", true},
 };
 
 static void a_panic_in_a_commit_ends_at_the_boundary(void)
@@ -151,10 +151,10 @@ struct elsewhere {
 static void a_panic_anywhere_else_ends_at_the_boundary(void)
 {
     static const struct elsewhere wheres[] = {
-        {"panic in read", "planted in a read", call_get_resource},
-        {"panic in read", "planted in a read", call_list_resources},
-        {"panic in checkpoint", "planted in a checkpoint", call_checkpoint},
-        {"panic in backup", "planted in a backup", call_backup},
+        {"panic in read", "planted: PanicInRead", call_get_resource},
+        {"panic in read", "planted: PanicInRead", call_list_resources},
+        {"panic in checkpoint", "planted: PanicInCheckpoint", call_checkpoint},
+        {"panic in backup", "planted: PanicInBackup", call_backup},
     };
 
     for (size_t w = 0; w < sizeof wheres / sizeof wheres[0]; w++) {
@@ -195,7 +195,7 @@ static void a_panic_while_opening_leaves_no_lock(void)
         db = (allocdb *)(void *)&error;
         CHECK_STATUS(ALLOCDB_E_PANIC, allocdb_open(directory, &options, &db, &error));
         CHECK(db == NULL);
-        CHECK_SAYS(error, "planted in opening");
+        CHECK_SAYS(error, "planted: PanicInOpen");
     }
     plant(NULL);
     check_nothing_was_printed();

@@ -121,6 +121,12 @@ pub const fn is_planted(_canary: Canary) -> bool {
     false
 }
 
+/// Panics where `canary` is planted in this thread: for bugs that are a panic.
+#[inline]
+pub fn panic_if_planted(canary: Canary) {
+    assert!(!is_planted(canary), "planted: {canary:?}");
+}
+
 #[cfg(feature = "canaries")]
 pub use switch::{Planted, is_planted, plant};
 

@@ -22,7 +22,7 @@
 
 use std::time::Instant;
 
-use allocdb_core::canary::{Canary, is_planted};
+use allocdb_core::canary::{Canary, is_planted, panic_if_planted};
 use allocdb_core::log::SECTOR_BYTES;
 use allocdb_core::snapshot::{self, Overrides, SnapshotError, SnapshotInfo};
 use allocdb_core::state::State;
@@ -104,9 +104,7 @@ impl<'t, T: Storage> Backup<'t, T> {
         };
         let lsn = lsn.ok_or(BackupError::LsnExhausted { lsn: source_lsn })?;
         self.lsn = lsn;
-        if is_planted(Canary::PanicInBackup) {
-            panic!("planted in a backup");
-        }
+        panic_if_planted(Canary::PanicInBackup);
         let overrides = Overrides {
             config: Config {
                 database_id: self.database_id,

@@ -25,7 +25,7 @@
 use std::time::Instant;
 
 use allocdb_core::Lsn;
-use allocdb_core::canary::{Canary, is_planted};
+use allocdb_core::canary::{Canary, is_planted, panic_if_planted};
 use allocdb_core::log::{LOG_HEADER_BYTES, LogHeader, SECTOR_BYTES};
 use allocdb_core::snapshot::Overrides;
 use allocdb_core::state::State;
@@ -65,9 +65,7 @@ pub fn run<S: Storage>(
     wal.flush()
         .map_err(|error| CheckpointError::Fatal { error })?;
     let (snapshot_bytes, snapshot_crc) = publish_snapshot(wal, state)?;
-    if is_planted(Canary::PanicInCheckpoint) {
-        panic!("planted in a checkpoint");
-    }
+    panic_if_planted(Canary::PanicInCheckpoint);
     let oldest = rewrite_log(wal, snapshot_crc)?;
     remove_older(wal, oldest)?;
 

@@ -21,7 +21,7 @@
 use std::collections::TryReserveError;
 use std::time::Instant;
 
-use allocdb_core::canary::{Canary, is_planted};
+use allocdb_core::canary::{Canary, is_planted, panic_if_planted};
 use allocdb_core::codec::{EXPIRE_DUE_BYTES, decode_record, encode_record};
 use allocdb_core::log::{
     EncodedFrame, FRAME_HEADER_BYTES, FrameBuilder, FrameMeta, SECTOR_BYTES, commands,
@@ -224,9 +224,7 @@ impl<S: Storage> Committer<S> {
 
     /// Seals the log at a clean close.
     pub(crate) fn seal(&mut self) -> Result<(), IoError> {
-        if is_planted(Canary::PanicInClose) {
-            panic!("planted in closing");
-        }
+        panic_if_planted(Canary::PanicInClose);
         self.wal.seal()
     }
 
@@ -414,18 +412,14 @@ impl<S: Storage> Committer<S> {
                 return Err(SubmitError::StorageFailure { error });
             }
         }
-        if is_planted(Canary::PanicBeforeWrite) {
-            panic!("planted before the write");
-        }
+        panic_if_planted(Canary::PanicBeforeWrite);
         let begun = Instant::now();
         let appended = self.wal.append(frame, &accepted.encoded, &accepted.meta);
         if let Err(error) = appended {
             shared.halt(HaltReason::Storage(error));
             return Err(SubmitError::StorageFailure { error });
         }
-        if is_planted(Canary::PanicAfterWrite) {
-            panic!("planted after the write");
-        }
+        panic_if_planted(Canary::PanicAfterWrite);
         let write_ns = elapsed_ns(begun);
         let record_count = accepted.record_count.into();
         shared
@@ -445,9 +439,7 @@ impl<S: Storage> Committer<S> {
         for (lsn, command) in records.by_ref() {
             let applied = state.apply(accepted.meta.request_slot, &command);
             assert!(applied.lsn == lsn, "a command takes the LSN it was given");
-            if is_planted(Canary::PanicInApply) {
-                panic!("planted in apply");
-            }
+            panic_if_planted(Canary::PanicInApply);
             figures.commands_by_kind[command.action.kind() as usize] += 1;
             match applied.verdict {
                 Verdict::Outcome(outcome) => {

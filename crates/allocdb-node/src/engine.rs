@@ -12,7 +12,7 @@
 //!
 //! Generic over [`Storage`], so that a simulator drives this very code over a faulty disk.
 
-use allocdb_core::canary::{Canary, is_planted};
+use allocdb_core::canary::{Canary, panic_if_planted};
 use allocdb_core::hash::Digest;
 use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};
 use allocdb_core::{Config, Lsn, OperationId, Outcome, ReservationId, ResourceId, Slot};
@@ -76,9 +76,7 @@ impl<S: Storage> Engine<S> {
             report,
             grown_from,
         } = recovery::open(storage, options, &settings)?;
-        if is_planted(Canary::PanicInOpen) {
-            panic!("planted in opening");
-        }
+        panic_if_planted(Canary::PanicInOpen);
         let no_memory = OpenError::NoMemory {
             bytes: memory::memory_bytes(state.config(), &settings),
         };
@@ -475,9 +473,7 @@ impl<S: Storage> Engine<S> {
         if let Some(reason) = self.shared.queue.halt_reason() {
             return Err(ReadError::Halted { reason });
         }
-        if is_planted(Canary::PanicInRead) {
-            panic!("planted in a read");
-        }
+        panic_if_planted(Canary::PanicInRead);
         let applied = state.last_lsn();
         // R73: the fence.
         if required > applied {

@@ -110,6 +110,9 @@ struct Trial<'s, 'r> {
     existing: (Options, Settings),
 }
 
+/// The backups of a run, each with the moments of its making.
+type Copies = Vec<(Copied, Vec<Moment>)>;
+
 impl<'s, 'r> Trial<'s, 'r> {
     fn new(script: &'s Script, run: &'r mut Run) -> Self {
         let with_settings = |options: Options| {
@@ -147,7 +150,7 @@ impl<'s, 'r> Trial<'s, 'r> {
     }
 
     /// The sound run, with a moment kept before each operation.
-    fn live(&mut self, disk: &Disk) -> Option<(Vec<Claim>, Vec<(Copied, Vec<Moment>)>)> {
+    fn live(&mut self, disk: &Disk) -> Option<(Vec<Claim>, Copies)> {
         let mut host = Host::new(disk, self.script);
         let mut claims = Vec::new();
         let mut copies = Vec::new();
@@ -200,7 +203,7 @@ impl<'s, 'r> Trial<'s, 'r> {
         let (mut images, mut opened) = (0, 0);
         for image in cuts.images(bound, self.script.seed ^ seed) {
             images += 1;
-            opened += u64::from(self.try_image(image, claim, depth));
+            opened += u64::from(self.try_image(&image, claim, depth));
             if self.run.findings().len() >= FINDINGS_MAX {
                 return;
             }
@@ -218,7 +221,7 @@ impl<'s, 'r> Trial<'s, 'r> {
     }
 
     /// Whether the image was one that had to be opened.
-    fn try_image(&mut self, image: Disk, claim: &Claim, depth: u32) -> bool {
+    fn try_image(&mut self, image: &Disk, claim: &Claim, depth: u32) -> bool {
         let print = image.fingerprint();
         if let Some(shown) = self.seen.get(&print) {
             let shown = *shown;
@@ -230,7 +233,7 @@ impl<'s, 'r> Trial<'s, 'r> {
         let draw = Rng::new(self.script.seed ^ self.opened).draw();
         let is_deep = depth < DEPTH_MAX && draw.is_multiple_of(DEEP_SHARE);
         let copy = is_deep.then(|| image.clone());
-        let tried = catch_unwind(AssertUnwindSafe(|| self.open(&image, claim, draw)));
+        let tried = catch_unwind(AssertUnwindSafe(|| self.open(image, claim, draw)));
         let shown = match tried {
             Ok(Ok(shown)) => shown,
             Ok(Err(error)) => {

@@ -151,7 +151,7 @@ impl Life<'_, '_> {
                 let plan = Some(plan).filter(|_| troubles == 0);
                 host.target = Some(target_of(plan, step));
             }
-            let before = host.engine.as_ref().map(|engine| engine.last_lsn());
+            let before = host.engine.as_ref().map(allocdb_node::Engine::last_lsn);
             let done = host.step(step);
             let is_halted = host
                 .engine
@@ -201,7 +201,7 @@ impl Life<'_, '_> {
     /// Whether a step that failed needs no repeating, now that the database is open again: its
     /// commit is there after all; or it was an open; or a close, which becomes a kill.
     fn is_carried_out(&self, host: &mut Host<'_>, step: usize, before: Option<Lsn>) -> bool {
-        let Some(reached) = host.engine.as_ref().map(|engine| engine.last_lsn()) else {
+        let Some(reached) = host.engine.as_ref().map(allocdb_node::Engine::last_lsn) else {
             return false;
         };
         match self.script.steps[step] {

@@ -153,10 +153,11 @@ impl Script {
         let options = self.options(GROWTHS_MAX);
         options.config_for_creation(1, 1).expect("within bounds")
     }
+}
 
-    fn slot(&self, step: usize) -> Slot {
-        Slot(1 + step as u64 * 3 / 4)
-    }
+/// Three slots pass in four steps.
+const fn slot_of(step: usize) -> Slot {
+    Slot(1 + step as u64 * 3 / 4)
 }
 
 /// What the host has been told, and what it has asked for.
@@ -246,14 +247,14 @@ impl<'d> Host<'d> {
         match self.script.steps[step] {
             Step::Open(growths) => self.open(growths),
             Step::Commit => {
-                let slot = self.script.slot(step);
+                let slot = slot_of(step);
                 let submitted = commit(self.engine(), slot, self.script.seed ^ step as u64);
                 submitted.map_err(Trouble::Submit)?;
                 self.acknowledge(self.script.sync == SyncMode::Full);
                 Ok(())
             }
             Step::Tick => {
-                let ticked = self.engine().tick(Some(self.script.slot(step)), 0);
+                let ticked = self.engine().tick(Some(slot_of(step)), 0);
                 ticked.map_err(Trouble::Submit)?;
                 self.acknowledge(self.script.sync == SyncMode::Full);
                 Ok(())

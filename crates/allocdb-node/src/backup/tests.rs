@@ -462,7 +462,7 @@ fn a_directory_with_anything_in_it_is_refused_and_left_alone() {
     refused(&source);
     for name in [&b"LOCK"[..], b"health.adb", b"wal.adb.tmp", b"holiday.jpg"] {
         let target = Disk::new();
-        target.put_named(name.to_vec(), Vec::new());
+        target.put_named(name, Vec::new());
         refused(&target);
     }
     // Another database, open or closed; another backup.
@@ -476,7 +476,7 @@ fn a_directory_with_anything_in_it_is_refused_and_left_alone() {
     refused(&target);
     // What a file system puts there does not matter.
     let target = Disk::new();
-    target.put_named(b"lost+found".to_vec(), Vec::new());
+    target.put_named(b"lost+found", Vec::new());
     original.backup(&&target).expect("made");
 }
 

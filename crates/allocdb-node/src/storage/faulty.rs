@@ -340,8 +340,8 @@ impl Disk {
     }
 
     /// Puts a file of any name there, durable.
-    pub fn put_named(&self, name: FileText, bytes: Vec<u8>) {
-        self.inner().put(Name::spelled(&name), bytes);
+    pub fn put_named(&self, name: &[u8], bytes: Vec<u8>) {
+        self.inner().put(Name::spelled(name), bytes);
     }
 
     /// Flips bits of a file, durably.

@@ -3,6 +3,7 @@
 mod crash;
 mod crash_disk;
 mod damage;
+mod proof;
 mod rules;
 
 use super::{LogEnd, Tail, Verdict, scan_and_judge};

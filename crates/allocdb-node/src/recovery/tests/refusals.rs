@@ -260,7 +260,7 @@ fn a_capacity_that_is_given_smaller_or_out_of_bounds_is_refused() {
 #[test]
 fn a_directory_of_something_else_is_left_alone() {
     let disk = Disk::new();
-    disk.put_named(b"holiday.jpg".to_vec(), vec![1; 10]);
+    disk.put_named(b"holiday.jpg", vec![1; 10]);
     assert_eq!(
         refusal(&disk, &options()).status(),
         status::E_NOT_A_DATABASE
@@ -285,7 +285,7 @@ fn a_directory_of_something_else_is_left_alone() {
 
     // What a file system or an observer puts there does not matter.
     let disk = Disk::new();
-    disk.put_named(b"lost+found".to_vec(), Vec::new());
+    disk.put_named(b"lost+found", Vec::new());
     assert!(Database::open(&disk, &options()).is_ok());
 }
 

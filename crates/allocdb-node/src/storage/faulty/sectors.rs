@@ -22,7 +22,8 @@ impl Sectors {
             end = end.max(self.ranges[last].end);
             last += 1;
         }
-        self.ranges.splice(first..last, [start..end]);
+        self.ranges
+            .splice(first..last, core::iter::once(start..end));
     }
 
     pub(super) fn remove(&mut self, sectors: &Range<usize>) {

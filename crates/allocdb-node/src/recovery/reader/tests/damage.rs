@@ -241,7 +241,7 @@ fn what_is_no_database_is_told_apart() {
     let status = |disk: &Disk| Handle::open(&disk).map(|_| ()).expect_err("none").status();
     let disk = Disk::new();
     assert_eq!(status(&disk), 203, "an empty directory");
-    disk.put_named(b"notes.txt".to_vec(), vec![1]);
+    disk.put_named(b"notes.txt", vec![1]);
     assert_eq!(status(&disk), 203, "foreign files");
     disk.put(FileName::Wal, vec![7; 8192]);
     assert_eq!(status(&disk), 203, "a foreign log");
