@@ -50,6 +50,16 @@ pub enum Canary {
     CheckpointDropsOverlap,
     /// A growth runs the log's old commands again, on the larger tables.
     GrowthReplaysOldCommands,
+    /// A section of a snapshot whose checksum is not compared.
+    SectionUnchecked,
+    /// Counts and capacities of a snapshot's header that are believed before its checksum.
+    CountsTrusted,
+    /// A field of the configuration that the log header's checksum leaves out.
+    ConfigUncovered,
+    /// A frame's length and the rest of its header followed before their checksum.
+    LengthTrusted,
+    /// A lock file that names another database than the log, and is not listened to.
+    LockIdIgnored,
     /// `reserve` does not look whether a resource is taken: two winners.
     TwoWinners,
     /// A hold's deadline is one slot early.

@@ -34,6 +34,14 @@ pub enum How {
 /// All harnesses, the quick ones first.
 pub const LAYERS: &[Layer] = &[
     Layer {
+        name: "damage",
+        what: "every bit, cut, sector and mix-up of a database's files, opened and judged",
+        unit: "images",
+        goal_ci: 100_000,
+        goal_long: 10_000_000,
+        how: How::Here(crate::damage::run),
+    },
+    Layer {
         name: "fuzz-log",
         what: "a log of any bytes, or frames under right checksums, is scanned and followed",
         unit: "executions",

@@ -7,6 +7,8 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | [`damage`] | every bit, cut and mix-up of a database's files |
+//! | [`heap`] | the allocator, which notes the largest request |
 //! | [`layer`] | what every harness is given and what it tells |
 //! | [`layers`] | the table of all harnesses |
 //! | [`runner`], [`table`] | running them beside each other, and the table of figures |
@@ -28,9 +30,11 @@
 
 pub mod bridge;
 pub mod crashes;
+pub mod damage;
 pub mod explore;
 pub mod failing;
 pub mod fuzz;
+pub mod heap;
 pub mod history;
 pub mod image;
 pub mod layer;

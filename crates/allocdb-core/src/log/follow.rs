@@ -23,7 +23,10 @@
 //! by the time it is used.
 
 use super::scan::proof_beyond;
-use super::{CorruptReason, Corruption, Frame, FrameKind, LogHeader, ScanError, Walk};
+use super::{
+    CorruptReason, Corruption, FRAME_HEADER_BYTES, Frame, FrameHeader, FrameKind, LogHeader,
+    ScanError, Walk,
+};
 use crate::ids::Lsn;
 use crate::stream::ByteSource;
 
@@ -99,18 +102,52 @@ impl<'a, S: ByteSource> Follow<'a, S> {
             // proves it; the length is older than the frame that seems to be cut.
             let mut again = stop;
             let file_bytes_now = self.source.len().map_err(ScanError::Source)?;
+            let was_grown = file_bytes_now != file_bytes;
             let next = again.next(self.source, file_bytes_now, self.buffer);
-            if let Ok(Some(frame)) = next {
-                if let CorruptReason::ProvenByFrame { .. } = corruption.reason {
-                    // Whole and durable: what is damaged, if anything, lies behind it.
-                    self.durable_lsn = self.durable_lsn.max(frame.header.last_lsn());
+            let whole_lsn = match next {
+                Ok(Some(frame)) => Some(frame.header.last_lsn()),
+                _ => None,
+            };
+            match (whole_lsn, corruption.reason) {
+                // Whole and durable: what is damaged, if anything, lies behind it. But what proves
+                // it must be able to follow it: a frame of an earlier time proves nothing.
+                (Some(lsn), CorruptReason::ProvenByFrame { offset }) => {
+                    if let Some(found) = self.stray(offset, lsn, &stop)? {
+                        let stray = Corruption {
+                            offset,
+                            expected_lsn: Lsn(lsn.0 + 1),
+                            reason: CorruptReason::LsnDoesNotFollow { found },
+                            ..corruption
+                        };
+                        return Err(stray.into());
+                    }
+                    self.durable_lsn = self.durable_lsn.max(lsn);
                 }
-                stop = self.measure(&stop)?;
-            } else if file_bytes_now == file_bytes {
-                return Err(corruption.into());
+                // A file grows before it is written to its end.
+                (Some(_), CorruptReason::FileCut { .. }) if was_grown => {}
+                (None, _) if was_grown => continue,
+                (_, CorruptReason::FileCut { .. }) | (None, _) => return Err(corruption.into()),
+                (Some(_), _) => {}
             }
+            stop = self.measure(&stop)?;
         }
         Ok(())
+    }
+
+    /// The first LSN of the frame at `offset`, whose header was sound, if it cannot stand behind one
+    /// that ends with `lsn`. A header that is gone by now was a torn frame's, and a new owner has
+    /// cleared it.
+    fn stray(
+        &mut self,
+        offset: u64,
+        lsn: Lsn,
+        walk: &Walk,
+    ) -> Result<Option<Lsn>, ScanError<S::Error>> {
+        let mut head = [0; FRAME_HEADER_BYTES];
+        let read = self.source.read_at(offset, &mut head);
+        read.map_err(ScanError::Source)?;
+        let found = FrameHeader::decode(&head, &walk.key).map(|header| header.first_lsn);
+        Ok(found.filter(|&found| found <= lsn))
     }
 
     /// Lends every durable frame from `walk` on to `take`, in order, and moves `walk` behind those

@@ -24,6 +24,7 @@
 
 use super::{LOG_HEADER_BYTES, LOG_VERSION, SECTOR, offset_of};
 use crate::bytes::{Reader, Writer};
+use crate::canary::{Canary, is_planted};
 use crate::config::{CONFIG_BYTES, Config};
 use crate::ids::Lsn;
 
@@ -110,7 +111,7 @@ impl LogHeader {
         writer.u64(self.begins_after.0);
         writer.u64(self.synced_bytes);
         writer.u32(self.chain_start);
-        let crc = crc32c::crc32c(&block[..CRC_AT]);
+        let crc = checksum(&block[..10], &block[10..CRC_AT]);
         block[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
         block
     }
@@ -129,9 +130,10 @@ impl LogHeader {
             });
         };
         let version = magic_and_version.u16().ok_or(LogHeaderError::NotALog)?;
-        let crc = crc32c::crc32c(&MAGIC);
-        let crc = crc32c::crc32c_append(crc, &LOG_VERSION.to_le_bytes());
-        let crc = crc32c::crc32c_append(crc, &block[10..CRC_AT]);
+        let mut front = [0; 10];
+        front[..8].copy_from_slice(&MAGIC);
+        front[8..].copy_from_slice(&LOG_VERSION.to_le_bytes());
+        let crc = checksum(&front, &block[10..CRC_AT]);
         if block[CRC_AT..] != crc.to_le_bytes() {
             return Err(match (is_ours, version == LOG_VERSION) {
                 (false, _) => LogHeaderError::NotALog,
@@ -163,6 +165,15 @@ impl LogHeader {
             && self.synced_bytes >= offset_of(LOG_HEADER_BYTES)
             && self.synced_bytes.is_multiple_of(SECTOR)
     }
+}
+
+/// The block's checksum, over magic and version and over the rest.
+fn checksum(front: &[u8], rest: &[u8]) -> u32 {
+    let crc = crc32c::crc32c(front);
+    if is_planted(Canary::ConfigUncovered) {
+        return crc32c::crc32c_append(crc32c::crc32c_append(crc, &rest[..22]), &rest[30..]);
+    }
+    crc32c::crc32c_append(crc, rest)
 }
 
 #[cfg(test)]

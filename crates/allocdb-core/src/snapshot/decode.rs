@@ -8,7 +8,7 @@ use super::rebuild::{restore_indexes, restore_wheel};
 use super::{
     HEADER_BYTES, HEADER_CRC_OFFSET, HOST_POSITION_BYTES_MAX, Header, OPERATION_BYTES,
     RESERVATION_BYTES, RESOURCE_BYTES, SECTION_HEADER_BYTES, SECTION_KINDS, SECTION_TRAILER_BYTES,
-    SnapshotError, SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
+    SnapshotError, SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC, section_crc,
 };
 use crate::bytes::Reader;
 use crate::hash::Digest;
@@ -98,7 +98,9 @@ fn verify_sections<S: ByteSource>(
         input.skip_checked(body_len)?;
         let crc = input.section_crc;
         let mut end = Reader::new(input.take(8)?);
-        if end.u32() != Some(crc) || end.u32() != Some(0) {
+        let stored = end.u32();
+        let crc = section_crc(crc, stored);
+        if stored != Some(crc) || end.u32() != Some(0) {
             return Err(damaged("section checksum"));
         }
         file_crc = crc32c::crc32c_append(file_crc, &crc.to_le_bytes());

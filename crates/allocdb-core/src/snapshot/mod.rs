@@ -48,6 +48,7 @@ mod encode;
 mod rebuild;
 
 use crate::bytes::{Reader, Writer};
+use crate::canary::{Canary, is_planted};
 use crate::config::{CONFIG_BYTES, Config};
 use crate::ids::{Lsn, Slot};
 use crate::state::{Broken, State, StateError};
@@ -217,7 +218,8 @@ impl Header {
         if magic != Some(&MAGIC) {
             return Err(SnapshotError::NotASnapshot);
         }
-        if crc32c::crc32c(covered).to_le_bytes() != crc {
+        let is_whole = crc32c::crc32c(covered).to_le_bytes() == crc;
+        if !is_whole && !is_planted(Canary::CountsTrusted) {
             return Err(damaged("header checksum"));
         }
         let version = reader.u16().unwrap_or(0);
@@ -302,6 +304,14 @@ impl Header {
             crc,
         }
     }
+}
+
+/// The checksum of a section's bytes, where the section says `stored`.
+fn section_crc(computed: u32, stored: Option<u32>) -> u32 {
+    if is_planted(Canary::SectionUnchecked) {
+        return stored.unwrap_or(computed);
+    }
+    computed
 }
 
 #[cfg(test)]

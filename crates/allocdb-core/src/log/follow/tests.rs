@@ -233,6 +233,53 @@ fn a_writer_that_goes_on_during_the_survey_is_no_damage() {
     }
 }
 
+/// The damage sweeps found this one: a log that was cut inside its last frame or its seal was shown
+/// to readers without the frame in front of the cut, and without a word. The survey saw the cut,
+/// but took the frame in front of it, which is whole, for one that had been written meanwhile, in a
+/// file grown meanwhile; after four such looks it believed. A file grows before it is written to
+/// its end: one whose length has not changed was cut.
+#[test]
+fn a_log_that_was_cut_behind_a_whole_frame_is_damage_to_a_reader_too() {
+    let mut buffer = scan_buffer();
+    for ending in [Ending::Synced, Ending::Seal] {
+        let log = long_log(ending);
+        let file = file_of(&log, log.frames.len());
+        let last = log.frames.last().expect("there are frames");
+        let begin = log.frames[log.frames.len() - 4].start;
+        for len in begin..last.end + SECTOR_BYTES {
+            let Err(ScanError::Corrupt(corruption)) = look(&file[..len], &log, 0, &mut buffer)
+            else {
+                panic!("{ending:?}: cut at {len} and shown");
+            };
+            let is_cut = matches!(corruption.reason, CorruptReason::FileCut { .. });
+            assert!(is_cut, "{ending:?}, cut at {len}: {corruption}");
+        }
+        let rest = &file[..last.end + SECTOR_BYTES];
+        assert!(look(rest, &log, 0, &mut buffer).is_ok(), "{ending:?}");
+    }
+}
+
+/// The damage sweeps found this one: a sector of an earlier frame that strays behind the end of a
+/// log under `sync = os` was believed to prove the frames before it, and readers were shown what
+/// the next power cut may take back. A frame can prove only what it can follow.
+#[test]
+fn a_frame_of_an_earlier_time_behind_the_end_proves_nothing_to_a_reader() {
+    let mut buffer = scan_buffer();
+    let log = long_log(Ending::Unsynced);
+    let end = log.bytes.len();
+    for stray in log.frames.iter().filter(|frame| frame.is_synced) {
+        let mut file = file_of(&log, log.frames.len());
+        file.copy_within(stray.start..stray.start + SECTOR_BYTES, end + SECTOR_BYTES);
+        let looked = look(&file, &log, 0, &mut buffer);
+        let Err(ScanError::Corrupt(corruption)) = looked else {
+            panic!("the frame at {} is believed: {looked:?}", stray.start);
+        };
+        assert_eq!(corruption.offset, (end + SECTOR_BYTES) as u64);
+        let is_told = matches!(corruption.reason, CorruptReason::LsnDoesNotFollow { .. });
+        assert!(is_told, "{corruption}");
+    }
+}
+
 #[test]
 fn a_place_is_found_again_in_a_log_that_was_rewritten() {
     let mut buffer = scan_buffer();
