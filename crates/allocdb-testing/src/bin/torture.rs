@@ -10,6 +10,9 @@ use allocdb_testing::runner::{self, Outcome, Plan};
 use allocdb_testing::table;
 use clap::{Args, Parser, Subcommand};
 
+#[global_allocator]
+static ALLOCATOR: allocdb_testing::heap::Noting = allocdb_testing::heap::Noting;
+
 #[derive(Parser)]
 #[command(about = "Runs the harnesses that try to break AllocDB.")]
 struct Arguments {
