@@ -67,6 +67,9 @@ pub fn run(run: &mut Run) {
         for shape in Shape::ALL {
             sweep(shape, round, extent, &mut tally, run);
             if run.is_over() {
+                for (kind, count) in &tally.found_by_kind {
+                    run.find(format!("{count} times: {kind}"));
+                }
                 return;
             }
         }

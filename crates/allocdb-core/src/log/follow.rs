@@ -31,7 +31,7 @@ use crate::ids::Lsn;
 use crate::stream::ByteSource;
 
 /// How often a survey begins anew because the frame that it found wanting is there by now. Damage
-/// takes two: the frame before it is whole, and nothing but the survey proves that one.
+/// takes two: the frame before it is whole, and the survey alone has found what proves both.
 const SURVEYS_MAX: u32 = 4;
 
 /// One look at a log.
@@ -106,22 +106,14 @@ impl<'a, S: ByteSource> Follow<'a, S> {
             let next = again.next(self.source, file_bytes_now, self.buffer);
             let whole_lsn = match next {
                 Ok(Some(frame)) => Some(frame.header.last_lsn()),
-                _ => None,
+                Ok(None) | Err(ScanError::Corrupt(_)) => None,
+                Err(error) => return Err(error),
             };
             match (whole_lsn, corruption.reason) {
-                // Whole and durable: what is damaged, if anything, lies behind it. But what proves
-                // it must be able to follow it: a frame of an earlier time proves nothing.
+                // Whole and durable: what is damaged, if anything, lies behind it.
                 (Some(lsn), CorruptReason::ProvenByFrame { offset }) => {
-                    if let Some(found) = self.stray(offset, lsn, &stop)? {
-                        let stray = Corruption {
-                            offset,
-                            expected_lsn: Lsn(lsn.0 + 1),
-                            reason: CorruptReason::LsnDoesNotFollow { found },
-                            ..corruption
-                        };
-                        return Err(stray.into());
-                    }
-                    self.durable_lsn = self.durable_lsn.max(lsn);
+                    let proven = self.proven_at(offset, lsn, &stop)?;
+                    self.durable_lsn = self.durable_lsn.max(proven);
                 }
                 // A file grows before it is written to its end.
                 (Some(_), CorruptReason::FileCut { .. }) if was_grown => {}
@@ -134,20 +126,33 @@ impl<'a, S: ByteSource> Follow<'a, S> {
         Ok(())
     }
 
-    /// The first LSN of the frame at `offset`, whose header was sound, if it cannot stand behind one
-    /// that ends with `lsn`. A header that is gone by now was a torn frame's, and a new owner has
-    /// cleared it.
-    fn stray(
+    /// The newest LSN that the frame at `offset` proves durable, beyond a whole one at `walk` that
+    /// ends with `lsn`. It must be able to follow that one: a frame of an earlier time proves
+    /// nothing. A header that is gone by now was a torn frame's, and a new owner has cleared it.
+    fn proven_at(
         &mut self,
         offset: u64,
         lsn: Lsn,
         walk: &Walk,
-    ) -> Result<Option<Lsn>, ScanError<S::Error>> {
+    ) -> Result<Lsn, ScanError<S::Error>> {
         let mut head = [0; FRAME_HEADER_BYTES];
         let read = self.source.read_at(offset, &mut head);
         read.map_err(ScanError::Source)?;
-        let found = FrameHeader::decode(&head, &walk.key).map(|header| header.first_lsn);
-        Ok(found.filter(|&found| found <= lsn))
+        match FrameHeader::decode(&head, &walk.key) {
+            None => Ok(lsn),
+            Some(proof) if proof.first_lsn <= lsn => {
+                let found = proof.first_lsn;
+                let behind = Walk {
+                    offset,
+                    last_lsn: lsn,
+                    ..*walk
+                };
+                let reason = CorruptReason::LsnDoesNotFollow { found };
+                Err(self.corruption(&behind, reason).into())
+            }
+            Some(proof) if proof.is_synced => Ok(Lsn(proof.first_lsn.0 - 1)),
+            Some(proof) => Ok(proof.durable_lsn.max(lsn)),
+        }
     }
 
     /// Lends every durable frame from `walk` on to `take`, in order, and moves `walk` behind those

@@ -104,8 +104,8 @@ pub fn is_torn_by_zeros(sound: &Sound, log: &[u8], named_lsn: Option<u64>, lsn: 
     if named_lsn.is_some_and(|named| named > lsn) {
         return false;
     }
-    let proves = |later: &Span| has_header(later) && (later.is_synced || later.durable_lsn > lsn);
-    if sound.frames[hit + 1..].iter().any(proves) {
+    let behind_own = own_end.max(span.start + SECTOR);
+    if sound.proves(log, behind_own, lsn) {
         return false;
     }
     let first_is_zero = is_zero(&log[span.start..span.start + SECTOR]);
@@ -120,7 +120,12 @@ pub fn is_torn_by_zeros(sound: &Sound, log: &[u8], named_lsn: Option<u64>, lsn: 
 #[must_use]
 pub fn is_older_log(specimen: &Specimen, log: &[u8], named_lsn: Option<u64>, lsn: u64) -> bool {
     let mut older = specimen.older_logs.iter();
-    older.any(|older| is_log(older, log, named_lsn, lsn))
+    older.any(|older| {
+        // What came later is there too, behind a hole.
+        let is_proved = |own: &Sound| own.proves(log, older.end(), lsn);
+        is_log(older, log, named_lsn, lsn)
+            && (lsn < older.lsn() || !specimen.own_logs().any(is_proved))
+    })
 }
 
 /// Whether a log may be taken for `whole`, or for what zeros leave of it, that ends with `lsn`.
@@ -159,15 +164,10 @@ pub fn judge_place(specimen: &Specimen, log: &[u8], corruption: &Corruption) -> 
     } else {
         Some(0)
     };
-    let least = match (hit, corruption.reason) {
-        // A reader tells of a cut at the first frame that nothing proves, which may be whole.
-        (_, CorruptReason::FileCut { .. }) => BLOCK,
-        (Some(hit), _) => {
-            let span = specimen.log.frames.get(hit);
-            span.map_or(BLOCK, |span| span.start)
-        }
-        (None, _) => specimen.log.end(),
-    };
+    let least = hit.map_or(specimen.log.end(), |hit| {
+        let span = specimen.log.frames.get(hit);
+        span.map_or(BLOCK, |span| span.start)
+    });
     let offset = usize::try_from(corruption.offset).unwrap_or(usize::MAX);
     let greatest = specimen.log.end().max(log.len());
     if offset.is_multiple_of(SECTOR) && (least..=greatest).contains(&offset) {
@@ -177,6 +177,37 @@ pub fn judge_place(specimen: &Specimen, log: &[u8], corruption: &Corruption) -> 
             "told at {offset}, damaged from {least}: {corruption}"
         ))
     }
+}
+
+/// The same of a reader, beside a snapshot named after `named_lsn`.
+///
+/// It tells of a cut at the first frame that nothing proves, which may be whole, if the file is cut
+/// indeed. And a snapshot's wrong name may lie inside a frame, where none can have been taken.
+fn judge_reader_place(
+    specimen: &Specimen,
+    log: &[u8],
+    named_lsn: Option<u64>,
+    corruption: &Corruption,
+) -> Verdict {
+    let offset = usize::try_from(corruption.offset).unwrap_or(usize::MAX);
+    let sound = &specimen.log;
+    let mut frame = sound.frames.iter().filter(|span| span.start == offset);
+    let is_allowed = match corruption.reason {
+        CorruptReason::FileCut { .. } => {
+            let is_cut = log.len() < sound.end() + SECTOR
+                || !is_zero(&log[log.len() - log.len() % SECTOR..]);
+            is_cut && (offset == sound.end() || frame.next().is_some())
+        }
+        CorruptReason::KnownDurable { durable_lsn } => {
+            let lsn = durable_lsn.0;
+            named_lsn == Some(lsn) && frame.any(|span| span.lsn_before < lsn && lsn < span.last_lsn)
+        }
+        _ => false,
+    };
+    if is_allowed {
+        return Verdict::Refused;
+    }
+    judge_place(specimen, log, corruption)
 }
 
 /// Judges a directory.
@@ -296,8 +327,10 @@ impl<'a> Judge<'a> {
         if !is_own {
             // As far as it is proved there.
             let is_known = |mark: &Mark| *mark.bytes == opened.bytes;
-            let foreign = &specimen.foreign_log.log;
-            let is_foreign = self.log.get(..BLOCK) == foreign.get(..BLOCK)
+            let foreign = &specimen.foreign_log;
+            let proved = self.proved_by(foreign).max(self.named_lsn().unwrap_or(0));
+            let is_foreign = self.log.get(..BLOCK) == foreign.log.get(..BLOCK)
+                && opened.lsn >= proved
                 && specimen.foreign_marks.iter().any(is_known)
                 && self.lock_id() != self.own_id();
             return if is_foreign {
@@ -329,16 +362,22 @@ impl<'a> Judge<'a> {
 
     /// The newest LSN that what is sound of the image proves durable.
     fn proved_lsn(&self) -> u64 {
-        let (specimen, log) = (self.specimen, self.log);
-        let sound = specimen.image.log().expect("a database has a log");
-        let mut proved = self.named_lsn().unwrap_or(0).max(self.page_lsn());
-        if log.get(..BLOCK) != sound.get(..BLOCK) {
-            return proved;
+        let by_logs = self.specimen.own_logs().map(|sound| self.proved_by(sound));
+        let by_others = self.named_lsn().unwrap_or(0).max(self.page_lsn());
+        by_logs.fold(by_others, u64::max)
+    }
+
+    /// The newest LSN that the frames of `sound` which are still in the log prove durable, if the
+    /// log has its header.
+    fn proved_by(&self, sound: &Sound) -> u64 {
+        let log = self.log;
+        if log.get(..BLOCK) != sound.log.get(..BLOCK) {
+            return 0;
         }
-        proved = proved.max(specimen.begins_after);
-        for span in &specimen.log.frames {
+        let mut proved = number(log, 144, 8);
+        for span in &sound.frames {
             let header = span.start..span.start + 64;
-            if log.get(header.clone()) == sound.get(header) {
+            if log.get(header.clone()) == sound.log.get(header) {
                 proved = proved.max(span.durable_lsn);
                 if span.is_synced {
                     proved = proved.max(span.lsn_before);
@@ -380,8 +419,10 @@ impl<'a> Judge<'a> {
                 let mut whole = older.chain(moved);
                 if whole.any(|other| other.log() == Some(self.log)) {
                     Verdict::Refused
-                } else {
+                } else if is_writing {
                     judge_place(self.specimen, self.log, corruption)
+                } else {
+                    judge_reader_place(self.specimen, self.log, self.named_lsn(), corruption)
                 }
             }
             OpenError::Corrupt { file, .. } if self.is_damaged(*file) => Verdict::Refused,

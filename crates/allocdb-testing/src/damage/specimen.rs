@@ -108,6 +108,19 @@ impl Sound {
         self.frames.iter().position(differs)
     }
 
+    /// Whether a sector of `log` from `from` on is the head of a frame of this log, wherever that
+    /// stood, which proves durable what comes behind `lsn`.
+    #[must_use]
+    pub fn proves(&self, log: &[u8], from: usize, lsn: u64) -> bool {
+        let proving = |span: &&Span| span.is_synced || span.durable_lsn > lsn;
+        let mut heads = self.frames.iter().filter(proving);
+        heads.any(|span| {
+            let head = &self.log[span.start..span.start + 64];
+            let mut sectors = log.get(from..).unwrap_or(&[]).chunks_exact(512);
+            sectors.any(|sector| sector[..64] == *head)
+        })
+    }
+
     /// The end of the last frame.
     #[must_use]
     pub fn end(&self) -> usize {
@@ -217,6 +230,11 @@ impl Specimen {
     #[must_use]
     pub fn lsn(&self) -> u64 {
         self.marks.last().expect("there are commits").lsn
+    }
+
+    /// Its log, now and at earlier times.
+    pub fn own_logs(&self) -> impl Iterator<Item = &Sound> {
+        self.older_logs.iter().chain([&self.log])
     }
 
     /// Whether a log's header block is one that there has been, here or in the other database: one
@@ -400,9 +418,8 @@ impl Life {
     fn session(&mut self, parts: &[usize]) {
         let disk = std::mem::take(&mut self.disk);
         let engine = Self::engine(&disk, self.options);
-        if self.marks.is_empty() {
-            self.mark(&disk);
-        }
+        // Of an existing one that is the state it had, or that one in grown tables.
+        self.mark(&disk);
         for &count in parts {
             if count == 0 {
                 assert!(engine.checkpoint().expect("a sound disk").written);
@@ -461,10 +478,14 @@ impl Life {
     /// Remembers the state that is on the disk now.
     fn mark(&mut self, disk: &Disk) -> State {
         let state = open(&disk.clone());
-        self.marks.push(Mark {
-            lsn: state.last_lsn().0,
-            bytes: Arc::new(bytes_of(&state)),
-        });
+        let bytes = bytes_of(&state);
+        let is_known = self.marks.last().is_some_and(|last| *last.bytes == bytes);
+        if !is_known {
+            self.marks.push(Mark {
+                lsn: state.last_lsn().0,
+                bytes: Arc::new(bytes),
+            });
+        }
         state
     }
 

@@ -27,8 +27,6 @@ const COMPARE_EVERY: u64 = 64;
 /// How often all files together, and a buffer more, may be read by one opening.
 const READINGS_MAX: u64 = 64;
 const STEP_BYTES: u64 = 64 << 10;
-/// Findings that are told; all are counted.
-const TOLD_MAX: u64 = 20;
 
 /// What was tried and what came of it.
 #[derive(Debug, Default)]
@@ -51,19 +49,34 @@ pub struct Tally {
     pub found: u64,
     /// The largest allocation of any opening.
     pub largest_bytes: usize,
-    /// What to tell.
+    /// How often each kind of finding came up: one damage, one way to open, one wrong answer but for
+    /// its numbers.
+    pub found_by_kind: BTreeMap<String, u64>,
+    /// What to tell: the first of each kind.
     pub findings: Vec<String>,
 }
 
 impl Tally {
-    fn take(&mut self, verdict: Verdict, story: impl FnOnce() -> String) {
+    /// Counts an answer to `kind` of damage, opened `how`.
+    fn take(
+        &mut self,
+        verdict: Verdict,
+        (kind, how): (&str, &str),
+        story: impl FnOnce() -> String,
+    ) {
         let name = match verdict {
             Verdict::Refused => "refused",
             Verdict::Harmless => "harmless",
             Verdict::Named(name) => name,
             Verdict::Found(what) => {
                 self.found += 1;
-                if self.found <= TOLD_MAX {
+                let what_kind = without_numbers(&what);
+                let count = self
+                    .found_by_kind
+                    .entry(format!("{kind}, {how}: {what_kind}"))
+                    .or_default();
+                *count += 1;
+                if *count == 1 {
                     self.findings.push(format!("{}: {what}", story()));
                 }
                 "found"
@@ -220,7 +233,7 @@ impl<'a> Trial<'a> {
 
     fn note(&mut self, verdict: Verdict, kind: &'static str, image: &Image, how: &str) {
         let (specimen, seed) = (self.specimen, self.seed);
-        self.tally.take(verdict, || {
+        self.tally.take(verdict, (kind, how), || {
             let shape = specimen.shape;
             let differences = differences(&specimen.image, image);
             format!("seed {seed}, {shape:?}, {kind}, {how}: {differences}")
@@ -239,7 +252,7 @@ impl<'a> Trial<'a> {
             Ok(()) => scanned.expect("a panic has been told"),
         };
         let seed = self.seed;
-        self.tally.take(verdict, || {
+        self.tally.take(verdict, (kind, "the log alone"), || {
             let sound = specimen.image.log().unwrap_or(&[]);
             let (shape, ranges) = (specimen.shape, ranges(sound, log));
             format!("seed {seed}, {shape:?}, {kind}, the log alone: {ranges}")
@@ -266,7 +279,7 @@ impl<'a> Trial<'a> {
             },
         };
         let (seed, shape) = (self.seed, self.specimen.shape);
-        self.tally.take(verdict, || {
+        self.tally.take(verdict, (kind, "a snapshot alone"), || {
             let ranges = ranges(sound, bytes);
             format!("seed {seed}, {shape:?}, {kind}, the snapshot alone: {ranges}")
         });
@@ -329,6 +342,19 @@ fn differences(sound: &Image, image: &Image) -> String {
         }
     }
     texts.join("; ")
+}
+
+/// A text with every number in it taken for one.
+fn without_numbers(text: &str) -> String {
+    let mut kept = String::new();
+    for character in text.chars() {
+        match character {
+            '0'..='9' if kept.ends_with('#') => {}
+            '0'..='9' => kept.push('#'),
+            _ => kept.push(character),
+        }
+    }
+    kept
 }
 
 /// Where two contents differ.

@@ -280,6 +280,42 @@ fn a_frame_of_an_earlier_time_behind_the_end_proves_nothing_to_a_reader() {
     }
 }
 
+/// A review of the survey found this one: under `sync = os`, a damaged frame behind five or more
+/// whole ones of one session was passed over in silence, although the seal behind it proved them
+/// all. Each look took no more than one whole frame for proved, and after four the survey believed
+/// that a writer was at work. What is proved is what the frame beyond says, at once.
+#[test]
+fn a_frame_beyond_the_damage_proves_all_frames_before_it_at_once() {
+    let mut buffer = scan_buffer();
+    let mut log = LogWriter::new(false);
+    for sectors in [1, 2, 1, 1, 3, 1, 1, 2, 1] {
+        log.commands(sectors);
+    }
+    log.seal();
+    let whole = file_of(&log, log.frames.len());
+    for frame in &log.frames[..log.frames.len() - 1] {
+        let mut file = whole.clone();
+        file[frame.start + 70] ^= 1;
+        let looked = look(&file, &log, 0, &mut buffer);
+        let Err(ScanError::Corrupt(corruption)) = looked else {
+            panic!("{frame:?} is passed over: {looked:?}");
+        };
+        assert_eq!(corruption.offset, frame.start as u64);
+        assert_eq!(corruption.newest_lsn, Lsn(log.last_lsn));
+    }
+    // A writer that is just closing is no damage, at whatever read of the survey it does so.
+    let before = file_of(&log, log.frames.len() - 3);
+    for left in 1..60 {
+        let mut source = Growing {
+            files: [&before, &whole],
+            left,
+        };
+        let mut follow = Follow::new(&mut source, &log.header, Lsn(0), &mut buffer);
+        let stop = follow.measure(&Walk::new(&log.header)).expect("sound");
+        follow.survey(&stop).expect("no damage");
+    }
+}
+
 #[test]
 fn a_place_is_found_again_in_a_log_that_was_rewritten() {
     let mut buffer = scan_buffer();
