@@ -141,8 +141,10 @@ impl FrameHeader {
     ) -> Result<Self, HeaderFault> {
         let (body, crc) = bytes.split_at(CRC_AT);
         // The magic first: it spares the checksum of all the sectors that are none.
-        let is_whole = body[..4] == MAGIC && *crc == key.header_crc(body).to_le_bytes();
-        if !is_whole && !(is_planted(Canary::LengthTrusted) && body[..4] == MAGIC) {
+        let is_magic = body[..4] == MAGIC;
+        let is_whole = is_magic && *crc == key.header_crc(body).to_le_bytes();
+        let is_taken = is_whole || (is_magic && is_planted(Canary::LengthTrusted));
+        if !is_taken {
             return Err(HeaderFault::Invalid);
         }
         Self::parse_fields(bytes).ok_or(HeaderFault::Unknown)

@@ -5,14 +5,17 @@
 //! 3. **Undecidable**: what is left could have come about without damage. Each has a name here and
 //!    its precise condition; whatever does not meet one is a finding.
 //!
-//! | name | condition |
-//! |---|---|
-//! | `undecidable_zeros` | the state before the first damaged frame; a sector of that frame is all zero; no sound header behind it proves it, no snapshot's name, no `synced_bytes`; the file is not cut; and not more than zeros behind a frame under `sync = full` |
-//! | `undecidable_older_log` | the log is byte for byte an earlier one, no snapshot is named after what it lacks, and the state is the one it had |
-//! | `undecidable_older_directory` | the same, of every file |
-//! | `undecidable_foreign_log` | the log is another database's, byte for byte, and the lock file does not say ours |
-//! | `undecidable_emptied` | no log, no snapshot, and no lock file that names a database |
-//! | `reader_unproved` | a handle that only reads shows an earlier state, but none that is before what the sound remains prove durable (R98) |
+//! - `undecidable_zeros`: the state before the first damaged frame; a sector of that frame is all
+//!   zero; no sound header behind it proves it, no snapshot's name, no `synced_bytes`; the file is
+//!   not cut; and not more than zeros behind a frame under `sync = full`.
+//! - `undecidable_older_log`: the log has header and frames of an earlier one and a zero sector
+//!   behind, no snapshot is named after what it lacks, no frame behind proves that, and the state
+//!   is the one it had.
+//! - `undecidable_older_directory`: the same, and every file is as it was then, byte for byte.
+//! - `undecidable_foreign_log`: the log is another database's, and the lock file does not say ours.
+//! - `undecidable_emptied`: no log, no snapshot, and no lock file that names a database.
+//! - `reader_unproved`: a handle that only reads shows an earlier state, but none that is before
+//!   what the sound remains prove durable (R98).
 //!
 //! What is refused, though not as damage: `refused_version`, where the version field of the file
 //! header *and* more of it are damaged; `refused_not_a_database`, where neither the log's first
@@ -449,7 +452,7 @@ impl<'a> Judge<'a> {
         let has_snapshot = usable.any(|&lsn| is_sound(&text(FileName::Snapshot(lsn))));
         let is_ours = [None, self.own_id()].contains(&self.lock_id());
         // A page of a later time proves what this directory lacks.
-        // A snapshot's name vouches for what is not proved otherwise; one inside a frame for damage.
+        // A snapshot's name vouches for what is not proved otherwise; inside a frame it is damage.
         let named_lsn = self.named_lsn().unwrap_or(0);
         let is_shown =
             is_writing || (self.page_lsn() <= specimen.lsn() && named_lsn <= specimen.reader_lsn);

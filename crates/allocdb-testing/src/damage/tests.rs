@@ -1,5 +1,5 @@
-//! The sweeps at a small size, and the bugs that they must catch: each is planted, the same sweep is
-//! clean without it.
+//! The sweeps at a small size, and the bugs that they must catch: each is planted, and the same
+//! sweep is clean without it.
 
 use allocdb_core::canary::{Canary, plant};
 use allocdb_node::FileName;

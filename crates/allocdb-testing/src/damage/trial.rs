@@ -49,8 +49,8 @@ pub struct Tally {
     pub found: u64,
     /// The largest allocation of any opening.
     pub largest_bytes: usize,
-    /// How often each kind of finding came up: one damage, one way to open, one wrong answer but for
-    /// its numbers.
+    /// How often each kind of finding came up: one damage, one way to open, one wrong answer but
+    /// for its numbers.
     pub found_by_kind: BTreeMap<String, u64>,
     /// What to tell: the first of each kind.
     pub findings: Vec<String>,
