@@ -45,7 +45,7 @@ impl Image {
     pub fn disk(&self) -> Disk {
         let disk = Disk::new();
         for (name, bytes) in &self.files {
-            disk.put_named(name.clone(), bytes.to_vec());
+            disk.put_named(name, bytes.to_vec());
         }
         disk
     }

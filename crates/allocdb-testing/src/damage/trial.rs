@@ -135,7 +135,7 @@ impl<'a> Trial<'a> {
         let place = self.image.edit(name);
         place.clear();
         place.extend_from_slice(bytes);
-        self.disk.put_named(name.to_vec(), bytes.to_vec());
+        self.disk.put_named(name, bytes.to_vec());
         let image = core::mem::take(&mut self.image);
         let was_changed = self.open(&image, kind);
         self.image = image;
