@@ -253,3 +253,17 @@ fn a_fingerprint_tells_every_argument_apart() {
         );
     }
 }
+
+#[test]
+fn a_list_of_ids_knows_whether_it_is_empty() {
+    assert!(
+        ResourceIds::from_bytes(&[])
+            .expect("no id at all")
+            .is_empty()
+    );
+    assert!(
+        !ResourceIds::from_bytes(&[1; 16])
+            .expect("one id")
+            .is_empty()
+    );
+}

@@ -148,3 +148,34 @@ fn first_difference_names_each_field() {
 fn slot_max_leaves_room_for_the_largest_window() {
     assert_eq!(sample().slot_max(), Slot(u64::MAX - 1000));
 }
+
+/// R91: what the format and the documentation promise of the greatest values.
+#[test]
+fn the_greatest_values_are_the_documented_ones() {
+    assert_eq!(CAPACITY_MAX, 268_435_456);
+    assert_eq!(BUNDLE_LEN_MAX, 1_024);
+    assert_eq!(TTL_SLOTS_MAX, 268_435_455);
+    assert_eq!(WINDOW_SLOTS_MAX, 1_099_511_627_776);
+    assert_eq!(SLOT_DURATION_MS_MAX, 86_400_000);
+}
+
+/// R92, R95: a growth keeps what is equal, takes what is greater, and nothing else.
+#[test]
+fn a_growth_is_kept_from_shrinking_and_from_changing_anything_else() {
+    let stored = sample();
+    assert_eq!(stored.growth_obstacle(&stored), None);
+    let grown = Config {
+        max_resources: stored.max_resources + 1,
+        ..stored
+    };
+    assert_eq!(stored.growth_obstacle(&grown), None);
+    let (before, after) = (grown.max_resources.into(), stored.max_resources.into());
+    let shrunk = Some(("max_resources", before, after));
+    assert_eq!(grown.growth_obstacle(&stored), shrunk);
+    let other = Config {
+        max_ttl_slots: stored.max_ttl_slots + 1,
+        ..stored
+    };
+    let field = stored.growth_obstacle(&other).map(|(field, _, _)| field);
+    assert_eq!(field, Some("max_ttl_slots"));
+}
