@@ -1353,7 +1353,7 @@ extern "C" {
 uint32_t allocdb_version_number(void);
 
 /**
- * The library's version as text, such as "0.2.0". Never NULL; static, not to be freed.
+ * The library's version as text, such as "0.3.0". Never NULL; static, not to be freed.
  *
  * Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
  */

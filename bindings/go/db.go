@@ -180,5 +180,5 @@ func MemoryBound(options Options) (uint64, error) {
 	return bytes, nil
 }
 
-// Version is the version of libAllocDB that the program runs with, such as "0.2.0".
+// Version is the version of libAllocDB that the program runs with, such as "0.3.0".
 func Version() string { return nativeVersion() }

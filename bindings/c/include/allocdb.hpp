@@ -1929,7 +1929,7 @@ inline result<std::uint64_t> memory_bound(const options &with = {}) noexcept
     return answer;
 }
 
-/// The library's version, such as "0.2.0". Never null, static. Callable anywhere.
+/// The library's version, such as "0.3.0". Never null, static. Callable anywhere.
 inline const char *version() noexcept
 {
     return allocdb_version_string();

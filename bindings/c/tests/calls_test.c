@@ -9,7 +9,7 @@
 static void versions_and_names_are_told(void)
 {
     CHECK_EQUAL(ALLOCDB_VERSION_NUMBER, allocdb_version_number());
-    CHECK(strcmp(allocdb_version_string(), "0.2.0") == 0);
+    CHECK(strcmp(allocdb_version_string(), "0.3.0") == 0);
     CHECK(strcmp(allocdb_status_name(ALLOCDB_E_OVERLOADED), "ALLOCDB_E_OVERLOADED") == 0);
     CHECK(strcmp(allocdb_status_name(ALLOCDB_OK), "ALLOCDB_OK") == 0);
     CHECK(strcmp(allocdb_status_name(99999), "ALLOCDB_UNKNOWN") == 0);

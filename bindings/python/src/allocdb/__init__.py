@@ -74,7 +74,7 @@ from .options import Options, memory_bound
 from .results import Operation, ReserveResult, Reservation, Resource, Result, TickResult
 from .ttl import TTL, Slots
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 library_version = _native_version
 """The version of the native library."""
 

@@ -16,7 +16,7 @@ pub extern "C" fn allocdb_version_number() -> u32 {
     crate::constants::ALLOCDB_VERSION_NUMBER
 }
 
-/// The library's version as text, such as "0.2.0". Never NULL; static, not to be freed.
+/// The library's version as text, such as "0.3.0". Never NULL; static, not to be freed.
 ///
 /// Threads, forks, callbacks: callable from anywhere. Since 0.1.0.
 #[unsafe(no_mangle)]
