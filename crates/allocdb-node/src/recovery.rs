@@ -26,6 +26,7 @@ mod create;
 pub(crate) mod fixture;
 mod growth;
 pub(crate) mod reader;
+pub mod verify;
 
 use std::time::Instant;
 
@@ -35,7 +36,7 @@ use allocdb_core::log::{
     LogHeader, LogHeaderError, SECTOR_BYTES, ScanError, encode_seal, scan,
 };
 use allocdb_core::outcome::{Rejection, Verdict};
-use allocdb_core::snapshot::{self, SNAPSHOT_VERSION, SnapshotError};
+use allocdb_core::snapshot::{self, SNAPSHOT_VERSION, SnapshotError, SnapshotInfo};
 use allocdb_core::state::{State, StateError};
 use allocdb_core::{Config, Lsn};
 
@@ -453,10 +454,7 @@ fn load_snapshot<S: Storage>(
     };
     match snapshot::decode(&mut source) {
         Ok((state, info)) => {
-            // R96: a growth that was interrupted leaves a snapshot of the greater tables.
-            let fits = info.last_lsn == lsn
-                && header.config.growth_obstacle(&info.config).is_none()
-                && info.host_position_len == 0;
+            let fits = snapshot_misfit(&info, lsn, header).is_none();
             Ok(fits.then_some((state, info.crc)))
         }
         Err(SnapshotError::Source(error)) => Err(error.into()),
@@ -467,6 +465,22 @@ fn load_snapshot<S: Storage>(
         }),
         Err(SnapshotError::State(error @ StateError::NoMemory { .. })) => Err(state_error(error)),
         Err(_) => Ok(None),
+    }
+}
+
+/// Why a whole snapshot of this name does not belong to the log.
+fn snapshot_misfit(info: &SnapshotInfo, lsn: Lsn, header: &LogHeader) -> Option<&'static str> {
+    if info.last_lsn != lsn {
+        Some("it stands at another LSN than its name says")
+    } else if info.config.database_id != header.config.database_id {
+        Some("it is of another database than the log")
+    } else if header.config.growth_obstacle(&info.config).is_some() {
+        // R96: only a growth that was interrupted leaves a snapshot of other, greater tables.
+        Some("its configuration is not the log's, nor one that the log's can grow to")
+    } else if info.host_position_len != 0 {
+        Some("it holds a position of another engine")
+    } else {
+        None
     }
 }
 

@@ -71,11 +71,11 @@ pub(crate) struct Refreshed {
 }
 
 /// A state built from the files, and its place in their log.
-struct Built {
-    state: State,
-    header: LogHeader,
-    walk: Walk,
-    report: RecoveryReport,
+pub(super) struct Built {
+    pub(super) state: State,
+    pub(super) header: LogHeader,
+    pub(super) walk: Walk,
+    pub(super) report: RecoveryReport,
 }
 
 /// Opens the database in `storage` for reading, as `options` say.
@@ -262,7 +262,7 @@ fn apply_shared<S: Storage>(
 
 /// Builds a state from the files: up to what is durable, or up to `lsn_max`. `accept` looks at the
 /// log's header first.
-fn build<S: Storage>(
+pub(super) fn build<S: Storage>(
     storage: &S,
     buffer: &mut [u8],
     lsn_max: Option<Lsn>,
@@ -301,7 +301,7 @@ fn build<S: Storage>(
 }
 
 /// What a directory without a log is.
-fn missing<S: Storage>(storage: &S) -> Result<OpenError, OpenError> {
+pub(super) fn missing<S: Storage>(storage: &S) -> Result<OpenError, OpenError> {
     let directory = Directory::survey(storage)?;
     let checked = directory.check_fresh(last_owner(storage), OpenMode::Existing);
     Ok(checked.expect_err("there is no log, and an existing database was asked for"))
@@ -407,7 +407,7 @@ fn durable_lsn(page: Option<&Sighting>, snapshots: &[Lsn], header: &LogHeader) -
 }
 
 /// What the lock file says, as far as it can be read: a reader does without.
-fn last_owner<S: Storage>(storage: &S) -> Owner {
+pub(super) fn last_owner<S: Storage>(storage: &S) -> Owner {
     let lock = storage.open(FileName::Lock, FileMode::Read);
     let owner = lock.map_err(OpenError::from);
     let owner = owner.and_then(|lock| Owner::read(storage, &lock));

@@ -419,6 +419,26 @@ impl Storage for FileStorage {
 }
 
 impl FileStorage {
+    /// Whether somebody has the database open for writing right now: their process id, 0 where it
+    /// cannot be read. Writes nothing. The answer is old when it is there, and where nobody has it
+    /// open, a shared lock is held for an instant: who opens in that very instant is told `locked`.
+    pub fn owner_now(&self) -> Result<Option<u32>, IoError> {
+        let file = match self.open(FileName::Lock, FileMode::Read) {
+            Err(error) if error.os_errno == libc::ENOENT => return Ok(None),
+            opened => opened?,
+        };
+        let locked = retry(|| {
+            // SAFETY: the descriptor is open.
+            unsafe { libc::flock(file.raw(), libc::LOCK_SH | libc::LOCK_NB) }.into()
+        });
+        match locked {
+            // Dropping the file gives the lock back.
+            Ok(_) => Ok(None),
+            Err(libc::EWOULDBLOCK) => Ok(Some(self.owner(&file))),
+            Err(errno) => Err(file.error("lock", 0, errno)),
+        }
+    }
+
     /// The process id in a lock file that somebody else holds.
     fn owner(&self, file: &OpenFile) -> u32 {
         let mut text = [0; LOCK_BYTES];
