@@ -181,7 +181,7 @@
 /**
  * The header's version, as allocdb_version_number gives the library's.
  */
-#define ALLOCDB_VERSION_NUMBER 2000
+#define ALLOCDB_VERSION_NUMBER 3000
 
 /**
  * The call did what was asked. For a command: it was committed, and `outcome.code` says how it

@@ -10,7 +10,7 @@ use allocdb_core::state::{ReservationState, ResourceState};
 use allocdb_node::{Level, StartKind, status};
 
 /// The header's version, as allocdb_version_number gives the library's.
-pub const ALLOCDB_VERSION_NUMBER: u32 = 2_000;
+pub const ALLOCDB_VERSION_NUMBER: u32 = 3_000;
 
 /// The call did what was asked. For a command: it was committed, and `outcome.code` says how it
 /// was decided.

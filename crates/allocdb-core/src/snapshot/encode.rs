@@ -12,7 +12,9 @@ use crate::state::State;
 use crate::state::record::{OperationRecord, ReservationRecord, ResourceRecord};
 use crate::stream::ByteSink;
 
-const BUFFER_BYTES: usize = 16 * 1024;
+/// It lies on the stack of whoever checkpoints, which may be a thread of 64 KiB, and the compiler
+/// may keep it twice while it is made.
+const BUFFER_BYTES: usize = 8 * 1024;
 
 const _: () = assert!(HOST_POSITION_BYTES_MAX as usize <= BUFFER_BYTES);
 
