@@ -58,8 +58,8 @@ impl Failure {
     pub(crate) fn json(&self) -> Value {
         let mut error = match &self.reason {
             Reason::Open(error) => open_json(error),
-            Reason::Io(error) => io_json(error),
-            Reason::Backup(BackupError::Target { error })
+            Reason::Io(error)
+            | Reason::Backup(BackupError::Target { error })
             | Reason::Checkpoint(
                 CheckpointError::Temporary { error } | CheckpointError::Fatal { error },
             ) => io_json(error),
