@@ -6,7 +6,7 @@
 //! may be gone at the next power cut. So a frame counts only where something proves it durable:
 //!
 //! 1. the caller knows an LSN that was durable *before* it opened this file (from the owner's page,
-//!    or a snapshot's name), and the frame ends at it or below;
+//!    or a snapshot's name), and the frame begins at it or below;
 //! 2. it lies below the file header's `synced_bytes`;
 //! 3. a later frame proves it, by the rule of the scan: one under `sync = full` proves all before
 //!    it, any other what its `durable_lsn` says. A seal is such a frame.
@@ -210,8 +210,13 @@ impl<'a, S: ByteSource> Follow<'a, S> {
             let file_bytes = self.source.len().map_err(ScanError::Source)?;
             match walk.next(self.source, file_bytes, self.buffer) {
                 Ok(Some(frame)) => {
-                    // R98: nothing that a crash could take back.
-                    let is_durable = frame.header.last_lsn() <= self.durable_lsn
+                    // R98: nothing that a crash could take back. A frame is there whole or not at
+                    // all, so one position of it that is durable stands for all of them.
+                    let least_lsn = match frame.header.kind {
+                        FrameKind::Commands => frame.header.first_lsn,
+                        FrameKind::SnapshotMarker | FrameKind::Seal => frame.header.last_lsn(),
+                    };
+                    let is_durable = least_lsn <= self.durable_lsn
                         || frame.end_offset() <= self.header.synced_bytes;
                     if !is_durable {
                         *walk = before;
