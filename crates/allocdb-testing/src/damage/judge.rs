@@ -182,16 +182,9 @@ pub fn judge_place(specimen: &Specimen, log: &[u8], corruption: &Corruption) -> 
     }
 }
 
-/// The same of a reader, beside a snapshot named after `named_lsn`.
-///
-/// It tells of a cut at the first frame that nothing proves, which may be whole, if the file is cut
-/// indeed. And a snapshot's wrong name may lie inside a frame, where none can have been taken.
-fn judge_reader_place(
-    specimen: &Specimen,
-    log: &[u8],
-    named_lsn: Option<u64>,
-    corruption: &Corruption,
-) -> Verdict {
+/// The same of a reader: it tells of a cut at the first frame that nothing proves, which may be
+/// whole, if the file is cut indeed.
+fn judge_reader_place(specimen: &Specimen, log: &[u8], corruption: &Corruption) -> Verdict {
     let offset = usize::try_from(corruption.offset).unwrap_or(usize::MAX);
     let sound = &specimen.log;
     let mut frame = sound.frames.iter().filter(|span| span.start == offset);
@@ -200,10 +193,6 @@ fn judge_reader_place(
             let is_cut = log.len() < sound.end() + SECTOR
                 || !is_zero(&log[log.len() - log.len() % SECTOR..]);
             is_cut && (offset == sound.end() || frame.next().is_some())
-        }
-        CorruptReason::KnownDurable { durable_lsn } => {
-            let lsn = durable_lsn.0;
-            named_lsn == Some(lsn) && frame.any(|span| span.lsn_before < lsn && lsn < span.last_lsn)
         }
         _ => false,
     };
@@ -235,6 +224,15 @@ impl<'a> Judge<'a> {
 
     fn named_lsn(&self) -> Option<u64> {
         self.image.snapshots().first().map(|lsn| lsn.0)
+    }
+
+    /// The position that the newest snapshot's name vouches for: a wrong name may lie inside a
+    /// frame, and a frame is there whole or not at all.
+    fn vouched_lsn(&self) -> u64 {
+        let named = self.named_lsn().unwrap_or(0);
+        let mut frames = self.specimen.own_logs().flat_map(|sound| &sound.frames);
+        let holds = |span: &&Span| span.lsn_before < named && named <= span.last_lsn;
+        frames.find(holds).map_or(named, |span| span.last_lsn)
     }
 
     /// The database that the lock file names; `None` where it is missing, damaged or says none.
@@ -349,8 +347,7 @@ impl<'a> Judge<'a> {
         if opened.lsn == specimen.reader_lsn {
             Verdict::Harmless
         } else if opened.lsn > specimen.reader_lsn {
-            let is_named = self.named_lsn() >= Some(opened.lsn);
-            if is_named {
+            if self.vouched_lsn() >= opened.lsn {
                 Verdict::Harmless
             } else {
                 found(format!("read: LSN {} is not proved", opened.lsn))
@@ -425,7 +422,7 @@ impl<'a> Judge<'a> {
                 } else if is_writing {
                     judge_place(self.specimen, self.log, corruption)
                 } else {
-                    judge_reader_place(self.specimen, self.log, self.named_lsn(), corruption)
+                    judge_reader_place(self.specimen, self.log, corruption)
                 }
             }
             OpenError::Corrupt { file, .. } if self.is_damaged(*file) => Verdict::Refused,
@@ -452,7 +449,7 @@ impl<'a> Judge<'a> {
         let has_snapshot = usable.any(|&lsn| is_sound(&text(FileName::Snapshot(lsn))));
         let is_ours = [None, self.own_id()].contains(&self.lock_id());
         // A page of a later time proves what this directory lacks.
-        // A snapshot's name vouches for what is not proved otherwise; inside a frame it is damage.
+        // A snapshot's name vouches for what is not proved otherwise.
         let named_lsn = self.named_lsn().unwrap_or(0);
         let is_shown =
             is_writing || (self.page_lsn() <= specimen.lsn() && named_lsn <= specimen.reader_lsn);
