@@ -5,6 +5,7 @@
 mod bounds;
 mod dedupe;
 mod expiry;
+mod look_ahead;
 mod reads;
 mod retirement;
 mod transitions;
