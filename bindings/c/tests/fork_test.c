@@ -95,11 +95,13 @@ static void opens_and_leaves_a_child_behind(const char *directory, int said)
     pid_t child = fork();
 
     if (child == 0) {
+        /* Told by the child itself: before it has run, its copy of the lock is as it was. */
+        child = getpid();
+        CHECK(write(said, &child, sizeof child) == sizeof child);
         /* Holds every descriptor that it has inherited until it is killed. */
         for (;;)
             pause();
     }
-    CHECK(write(said, &child, sizeof child) == sizeof child);
     /* Dies without closing. */
     kill(getpid(), SIGKILL);
     (void)db;

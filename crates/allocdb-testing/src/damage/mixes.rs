@@ -48,14 +48,25 @@ pub fn each_set(specimen: &Specimen, each: Each<'_>) {
     }
 }
 
+/// Wrong names in a row that a snapshot is given.
+const NAMES_MAX: u64 = 256;
+
 /// Snapshots under wrong names, and files that nobody asked for.
 pub fn each_name(specimen: &Specimen, dice: &mut Rng, each: Each<'_>) {
     let sound = &specimen.image;
     let snapshots = sound.snapshots();
     let lsn_max = specimen.lsn() + 3;
+    // A backup begins far up: around its own positions, and around nought.
+    let near = lsn_max.saturating_sub(NAMES_MAX)..=lsn_max;
+    let low = 0..NAMES_MAX.min(*near.start());
     for &lsn in &snapshots {
         let bytes = sound.get(&text(FileName::Snapshot(lsn))).expect("listed");
-        for to in (0..=lsn_max).chain([u64::MAX, 1 << 40]).map(Lsn) {
+        for to in low
+            .clone()
+            .chain(near.clone())
+            .chain([u64::MAX, 1 << 40])
+            .map(Lsn)
+        {
             let mut copied = sound.clone();
             copied.put(text(FileName::Snapshot(to)), bytes.to_vec());
             let mut renamed = copied.clone();
