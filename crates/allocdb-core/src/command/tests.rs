@@ -255,6 +255,26 @@ fn a_fingerprint_tells_every_argument_apart() {
 }
 
 #[test]
+fn of_several_repeated_resources_the_answer_is_always_the_same_one() {
+    let config = Config {
+        max_bundle_len: BUNDLE_LEN_MAX,
+        ..sample()
+    };
+    // A short bundle names what repeats first, a long one the least id.
+    for (count, named) in [(24, 9u128), (25, 1)] {
+        let mut bundle = ids(count);
+        let twice = [9u128, 9, 1, 1].map(u128::to_le_bytes);
+        for (place, id) in bundle.iter_mut().enumerate() {
+            *id = (1_000 + place as u128).to_le_bytes();
+        }
+        bundle[..4].copy_from_slice(&twice);
+        let resource_id = ResourceId(named);
+        let rejection = Rejection::DuplicateResource { resource_id };
+        assert_eq!(reserve(&bundle, 1, 1).check(&config), Err(rejection));
+    }
+}
+
+#[test]
 fn a_list_of_ids_knows_whether_it_is_empty() {
     assert!(
         ResourceIds::from_bytes(&[])
