@@ -26,6 +26,21 @@ fn open_and_lock(path: &std::ffi::CStr) -> Result<LockDescriptor, i32> {
     }
 }
 
+/// Takes every free number below `number`, so that the next file to be opened gets that one: at the
+/// fork, threads of other tests may have left gaps.
+fn fill_below(number: c_int) {
+    // SAFETY: copying the standard error's number, and closing the copy, harms nobody.
+    unsafe {
+        loop {
+            let copy = libc::dup(libc::STDERR_FILENO);
+            if copy < 0 || copy >= number {
+                libc::close(copy);
+                return;
+            }
+        }
+    }
+}
+
 /// Runs `in_child`, which must not allocate or panic, and returns what it answered.
 pub(crate) fn in_forked_child(in_child: impl FnOnce() -> c_int) -> c_int {
     // SAFETY: the child calls `in_child`, which keeps to atomics and system calls, and `_exit`.
@@ -100,6 +115,7 @@ fn a_handle_dropped_in_a_child_leaves_the_childs_own_lock_alone() {
     let mut lock = Some(open_and_lock(&inherited).expect("nobody has it"));
     let number = lock.as_ref().map_or(-1, LockDescriptor::raw);
     let answer = in_forked_child(|| {
+        fill_below(number);
         let Ok(mine) = open_and_lock(&own) else {
             return 0;
         };
