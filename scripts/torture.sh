@@ -9,7 +9,7 @@
 #   --only LAYER   only this one; may be given several times
 #   --seed N       repeats a run (default 1)
 #   --jobs N       how many run beside each other (default 2)
-#   --ci           the goals of continuous integration: about two minutes
+#   --ci           the goals of continuous integration: about five minutes
 #   --list         the harnesses, what each tries, and their goals
 #   --help         this text
 #
