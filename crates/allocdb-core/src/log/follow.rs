@@ -90,13 +90,20 @@ impl<'a, S: ByteSource> Follow<'a, S> {
     /// end.
     pub fn survey(&mut self, stop: &Walk) -> Result<(), ScanError<S::Error>> {
         let mut stop = *stop;
+        let mut headers_from = stop.offset;
         for _ in 0..SURVEYS_MAX {
             let file_bytes = self.source.len().map_err(ScanError::Source)?;
             let beyond = (file_bytes, self.header.synced_bytes);
-            let proof = proof_beyond(self.source, &stop, beyond, self.buffer);
+            let proof = proof_beyond(self.source, &stop, beyond, headers_from, self.buffer);
             let Some(corruption) = proof.map_err(ScanError::Source)? else {
                 return Ok(());
             };
+            if let CorruptReason::ProvenByFrame { offset } = corruption.reason
+                && let Some(end) = self.whole_frame_around(offset, &stop)?
+            {
+                headers_from = end;
+                continue;
+            }
             // A writer may have completed the frame since, and written the next, or grown the file
             // for it. The second look comes after the proof, and a frame is whole before another
             // proves it; the length is older than the frame that seems to be cut.
@@ -124,6 +131,25 @@ impl<'a, S: ByteSource> Follow<'a, S> {
             stop = self.measure(&stop)?;
         }
         Ok(())
+    }
+
+    /// Where the frame ends inside of which `offset` lies, if it and all before it, from `walk` on,
+    /// are whole: what looks like a header there is its content.
+    fn whole_frame_around(
+        &mut self,
+        offset: u64,
+        walk: &Walk,
+    ) -> Result<Option<u64>, ScanError<S::Error>> {
+        let file_bytes = self.source.len().map_err(ScanError::Source)?;
+        let mut at = *walk;
+        while at.offset < offset {
+            match at.next(self.source, file_bytes, self.buffer) {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(ScanError::Corrupt(_)) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((at.offset > offset).then_some(at.offset))
     }
 
     /// The newest LSN that the frame at `offset` proves durable, beyond a whole one at `walk` that

@@ -159,14 +159,17 @@ where
 }
 
 /// The first rule alone: what proves that the frame at `walk` was durable, where there is none, in
-/// a file of `file_bytes` whose first `synced_bytes` were durable before it got its name.
+/// a file of `file_bytes` whose first `synced_bytes` were durable before it got its name. Headers
+/// below `headers_from` do not count: the caller has seen that they are a whole frame's content.
 pub(super) fn proof_beyond<S: ByteSource>(
     source: &mut S,
     walk: &Walk,
     (file_bytes, synced_bytes): (u64, u64),
+    headers_from: u64,
     buffer: &mut [u8],
 ) -> Result<Option<Corruption>, S::Error> {
     let mut tail = Tail::at(walk, file_bytes, synced_bytes, None);
+    tail.headers_from = headers_from;
     tail.survey(source, walk, buffer)?;
     let proof = tail.proof_of_durability();
     Ok(proof.map(|reason| Corruption {
@@ -238,6 +241,8 @@ struct Tail {
     file_bytes: u64,
     synced_bytes: u64,
     snapshot_lsn_max: Option<Lsn>,
+    /// Headers in front of this place prove nothing.
+    headers_from: u64,
     /// X's header, if it checks.
     header: Option<FrameHeader>,
     /// X's first sector is zero, or there is none.
@@ -292,6 +297,7 @@ impl Tail {
             file_bytes,
             synced_bytes,
             snapshot_lsn_max,
+            headers_from: walk.offset,
             header: None,
             first_sector_is_zero: true,
             own_sector_is_zero: false,
@@ -385,7 +391,8 @@ impl Tail {
             self.note_lsn(header);
             let proves =
                 |header: &FrameHeader| header.is_synced || header.durable_lsn >= self.expected_lsn;
-            if self.proof_offset.is_none() && header.as_ref().is_some_and(proves) {
+            let counts = self.proof_offset.is_none() && at >= self.headers_from;
+            if counts && header.as_ref().is_some_and(proves) {
                 self.proof_offset = Some(at);
             }
         }

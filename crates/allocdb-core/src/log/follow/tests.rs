@@ -1,7 +1,7 @@
 //! Following logs of every shape: as far as something proves it, quietly beyond, loudly below.
 
 use super::super::fixture::{Ending, LogWriter, Placed, key, long_log, scan_buffer};
-use super::super::{LOG_HEADER_BYTES, SECTOR_BYTES};
+use super::super::{LOG_HEADER_BYTES, SECTOR_BYTES, scan};
 use super::*;
 use crate::ids::Slot;
 
@@ -314,6 +314,46 @@ fn a_frame_beyond_the_damage_proves_all_frames_before_it_at_once() {
         let stop = follow.measure(&Walk::new(&log.header)).expect("sound");
         follow.survey(&stop).expect("no damage");
     }
+}
+
+/// Coverage-guided fuzzing found this one: a whole frame under `sync = os` whose content looks, at
+/// a sector's begin, like the header of an earlier frame. The scan takes it for the content that
+/// it is; the survey took it for a frame beyond, and refused the log. Nobody can spell such bytes
+/// through a command, since a header's checksum is seeded, but a reader must not differ from the
+/// owner.
+#[test]
+fn a_header_inside_a_whole_frame_is_its_content() {
+    let mut buffer = scan_buffer();
+    let mut log = LogWriter::new(true);
+    log.commands(1);
+    log.commands(1);
+    let early = log.frames[0].start;
+    log.is_synced = false;
+    for sectors in [1, 3, 2, 3] {
+        log.commands(sectors);
+    }
+    let is_long = |frame: &&Placed| frame.end - frame.start > SECTOR_BYTES;
+    let mut files_with_disguise = 0;
+    for frame in log.frames[2..].iter().filter(is_long) {
+        let mut file = file_of(&log, log.frames.len());
+        let end = frame.end;
+        file.truncate(end);
+        // The last sector of the frame becomes the early header, and its checksums are right.
+        file.copy_within(early..early + FRAME_HEADER_BYTES, end - SECTOR_BYTES);
+        let disguised = &mut file[frame.start..end];
+        let payload_crc = crc32c::crc32c(&disguised[FRAME_HEADER_BYTES..]);
+        disguised[52..56].copy_from_slice(&payload_crc.to_le_bytes());
+        let header_crc = key().header_crc(&disguised[..60]);
+        disguised[60..64].copy_from_slice(&header_crc.to_le_bytes());
+        file.resize(end + 4 * SECTOR_BYTES, 0);
+        let mut source = file.as_slice();
+        let accepted = scan(&mut source, &log.header, None, &mut buffer, |_| Ok(()));
+        accepted.expect("whole frames, as far as an owner can tell");
+        files_with_disguise += 1;
+        let shown = look(&file, &log, 0, &mut buffer).expect("what the owner accepts");
+        assert_eq!(shown.lsn, Lsn(log.frames[2].lsn_before), "{frame:?}");
+    }
+    assert_eq!(files_with_disguise, 3);
 }
 
 #[test]
