@@ -17,29 +17,27 @@ pub(super) fn restore_indexes<E>(state: &mut State) -> Result<(), SnapshotError<
         let Some(&record) = state.resources.used(handle) else {
             continue;
         };
+        let hash = state.hash_key.id(record.resource_id);
         if state
-            .find_resource(ResourceId(record.resource_id))
+            .find_resource(ResourceId(record.resource_id), hash)
             .is_some()
         {
             return broken("a resource id stands once", handle);
         }
-        state
-            .resource_index
-            .insert(state.hash_key.id(record.resource_id), handle);
+        state.resource_index.insert(hash, handle);
     }
     for handle in (0..state.reservations.fresh_count()).map(Handle) {
         let Some(&record) = state.reservations.used(handle) else {
             continue;
         };
+        let hash = state.hash_key.id(record.lsn.0.into());
         if state
-            .find_reservation(state.reservation_id(record.lsn))
+            .find_reservation(state.reservation_id(record.lsn), hash)
             .is_some()
         {
             return broken("a reservation id stands once", handle);
         }
-        state
-            .reservation_index
-            .insert(state.hash_key.id(record.lsn.0.into()), handle);
+        state.reservation_index.insert(hash, handle);
     }
     for handle in (0..state.operations.fresh_count()).map(Handle) {
         let Some(&record) = state.operations.used(handle) else {
@@ -48,15 +46,14 @@ pub(super) fn restore_indexes<E>(state: &mut State) -> Result<(), SnapshotError<
         if record.operation_id == 0 {
             continue;
         }
+        let hash = state.hash_key.id(record.operation_id);
         if state
-            .find_operation(OperationId(record.operation_id))
+            .find_operation(OperationId(record.operation_id), hash)
             .is_some()
         {
             return broken("an operation id stands once", handle);
         }
-        state
-            .operation_index
-            .insert(state.hash_key.id(record.operation_id), handle);
+        state.operation_index.insert(hash, handle);
     }
     Ok(())
 }

@@ -11,10 +11,9 @@
 
 use std::collections::TryReserveError;
 
-use super::State;
+use super::{Hashes, State};
 use crate::canary::{Canary, is_planted};
 use crate::command::{Action, Command};
-use crate::hash::HashKey;
 use crate::ids::{Lsn, OperationId, Slot};
 use crate::outcome::{Outcome, Rejection, Table};
 use crate::table::{PLACEMENT_BOUND, Table as Index};
@@ -86,11 +85,24 @@ impl Acceptance {
 
     /// Judges the next command; if it is new, counts it in. `tag` names it for later retries.
     pub fn admit(&mut self, state: &State, command: &Command<'_>, tag: u32) -> Admission {
+        let hashes = state.hashes(command);
+        self.admit_hashed(state, command, &hashes, tag)
+    }
+
+    /// [`Acceptance::admit`] for those who have the command's [`State::hashes`] at hand.
+    pub fn admit_hashed(
+        &mut self,
+        state: &State,
+        command: &Command<'_>,
+        hashes: &Hashes,
+        tag: u32,
+    ) -> Admission {
+        debug_assert_eq!(*hashes, state.hashes(command), "of this very command");
         assert!(
             state.last_lsn == self.base_lsn,
             "nothing is applied while a commit is judged"
         );
-        match self.judge(state, command, tag) {
+        match self.judge(state, command, hashes, tag) {
             Ok(admission) => admission,
             Err(rejection) => Admission::Rejected(rejection),
         }
@@ -106,6 +118,7 @@ impl Acceptance {
         &mut self,
         state: &State,
         command: &Command<'_>,
+        hashes: &Hashes,
         tag: u32,
     ) -> Result<Admission, Rejection> {
         if matches!(command.action, Action::ExpireDue { .. }) {
@@ -119,12 +132,14 @@ impl Acceptance {
                 bound,
             });
         }
-        let fingerprint = command.action.fingerprint(state.config.hash_seed);
-        if let Some(said) = state.repeated(command.operation_id, fingerprint, self.slot) {
+        let operation_id = command.operation_id;
+        if let Some(handle) = state.find_operation(operation_id, hashes.operation)
+            && let Some(said) = state.repeated(handle, hashes.fingerprint, self.slot)
+        {
             return said.map(Admission::Retry);
         }
-        if let Some(earlier) = self.pending.find(&state.hash_key, command.operation_id) {
-            return if earlier.fingerprint == fingerprint {
+        if let Some(earlier) = self.pending.find(operation_id, hashes.operation) {
+            return if earlier.fingerprint == hashes.fingerprint {
                 Ok(Admission::RetryOf { tag: earlier.tag })
             } else {
                 Err(Rejection::OperationConflict { lsn: earlier.lsn })
@@ -139,29 +154,32 @@ impl Acceptance {
         if taken >= self.room {
             return Err(state.operation_table_full());
         }
-        let lsn = self.take_cells(state, command)?;
-        let operation_id = command.operation_id;
+        let lsn = self.take_cells(state, command, hashes)?;
         let pending = PendingOperation {
             operation_id,
-            fingerprint,
+            fingerprint: hashes.fingerprint,
             lsn,
             tag,
         };
-        self.pending.insert(&state.hash_key, pending);
+        self.pending.insert(pending, hashes.operation);
         self.next_lsn = lsn.after(1);
         Ok(Admission::New { lsn })
     }
 
     /// R32: finds places for every key that the command may add, and claims them and the next LSN.
-    fn take_cells(&mut self, state: &State, command: &Command<'_>) -> Result<Lsn, Rejection> {
+    fn take_cells(
+        &mut self,
+        state: &State,
+        command: &Command<'_>,
+        hashes: &Hashes,
+    ) -> Result<Lsn, Rejection> {
         // R33: a reservation's place depends on its position.
         let lsn = self.next_lsn.ok_or(Rejection::LsnExhausted)?;
-        let operation_hash = state.hash_key.id(command.operation_id.0);
-        let operation = self.place(&state.operation_index, operation_hash, Table::Operations)?;
+        let hash = hashes.operation;
+        let operation = self.place(&state.operation_index, hash, Table::Operations)?;
         let other = match command.action {
-            Action::CreateResource { resource_id } => {
-                let hash = state.hash_key.id(resource_id.0);
-                self.place(&state.resource_index, hash, Table::Resources)?
+            Action::CreateResource { .. } => {
+                self.place(&state.resource_index, hashes.target, Table::Resources)?
             }
             Action::Reserve { .. } => {
                 let hash = state.hash_key.id(lsn.0.into());
@@ -243,11 +261,11 @@ impl PendingOperations {
         next_stamp(&mut self.stamp, &mut self.cells);
     }
 
-    fn find(&self, key: &HashKey, operation_id: OperationId) -> Option<PendingOperation> {
+    fn find(&self, operation_id: OperationId, hash: u32) -> Option<PendingOperation> {
         if self.entries.is_empty() {
             return None;
         }
-        let mut cell = key.id(operation_id.0) as usize & (self.cells.len() - 1);
+        let mut cell = hash as usize & (self.cells.len() - 1);
         while self.cells[cell].stamp == self.stamp {
             let entry = self.entries[self.cells[cell].value as usize];
             if entry.operation_id == operation_id {
@@ -258,13 +276,13 @@ impl PendingOperations {
         None
     }
 
-    fn insert(&mut self, key: &HashKey, entry: PendingOperation) {
+    fn insert(&mut self, entry: PendingOperation, hash: u32) {
         assert!(
             self.entries.len() < self.entries.capacity(),
             "a commit's commands are bounded"
         );
         let index = u32::try_from(self.entries.len()).expect("bounded by a u32");
-        let mut cell = key.id(entry.operation_id.0) as usize & (self.cells.len() - 1);
+        let mut cell = hash as usize & (self.cells.len() - 1);
         while self.cells[cell].stamp == self.stamp {
             cell = (cell + 1) & (self.cells.len() - 1);
         }

@@ -11,9 +11,10 @@ impl State {
     pub(super) fn confirm(
         &mut self,
         reservation_id: ReservationId,
+        hash: u32,
         holder_id: HolderId,
     ) -> Execution {
-        let handle = match self.held_by(reservation_id, holder_id) {
+        let handle = match self.held_by(reservation_id, hash, holder_id) {
             Ok(handle) => handle,
             Err(code) => return Execution::failed(code),
         };
@@ -36,10 +37,11 @@ impl State {
     pub(super) fn extend(
         &mut self,
         reservation_id: ReservationId,
+        hash: u32,
         holder_id: HolderId,
         ttl_slots: u64,
     ) -> Execution {
-        let handle = match self.held_by(reservation_id, holder_id) {
+        let handle = match self.held_by(reservation_id, hash, holder_id) {
             Ok(handle) => handle,
             Err(code) => return Execution::failed(code),
         };

@@ -8,9 +8,9 @@ use crate::slab::Handle;
 
 impl State {
     /// R37. Checks (R38): the id is new; there is room.
-    pub(super) fn create_resource(&mut self, resource_id: ResourceId) -> Execution {
+    pub(super) fn create_resource(&mut self, resource_id: ResourceId, hash: u32) -> Execution {
         assert!(!resource_id.is_zero(), "the form is checked before");
-        if self.find_resource(resource_id).is_some() {
+        if self.find_resource(resource_id, hash).is_some() {
             return Execution::failed(ResultCode::ResourceExists);
         }
         let record = ResourceRecord {
@@ -22,8 +22,7 @@ impl State {
         let Some(handle) = self.resources.insert(record) else {
             return Execution::failed(ResultCode::ResourceTableFull);
         };
-        self.resource_index
-            .insert(self.hash_key.id(resource_id.0), handle);
+        self.resource_index.insert(hash, handle);
         assert!(
             self.resource_index.count() == self.resources.used_count(),
             "every resource is found by its id"
@@ -32,8 +31,8 @@ impl State {
     }
 
     /// R39. Checks (R40): the resource is there; it is available.
-    pub(super) fn delete_resource(&mut self, resource_id: ResourceId) -> Execution {
-        let Some(handle) = self.find_resource(resource_id) else {
+    pub(super) fn delete_resource(&mut self, resource_id: ResourceId, hash: u32) -> Execution {
+        let Some(handle) = self.find_resource(resource_id, hash) else {
             return Execution::failed(ResultCode::ResourceNotFound);
         };
         let record = &self.resources[handle];
@@ -48,8 +47,7 @@ impl State {
             record.next_in_bundle.is_none(),
             "an available resource is in no bundle"
         );
-        self.resource_index
-            .remove(self.hash_key.id(resource_id.0), handle);
+        self.resource_index.remove(hash, handle);
         self.resources.remove(handle);
         Execution::DONE
     }

@@ -70,7 +70,8 @@ impl State {
     fn check_resources(&self) -> Result<(), Broken> {
         check_count(&self.resources, &self.resource_index)?;
         for (handle, record) in used(&self.resources) {
-            let found = self.find_resource(crate::ids::ResourceId(record.resource_id));
+            let hash = self.hash_key.id(record.resource_id);
+            let found = self.find_resource(crate::ids::ResourceId(record.resource_id), hash);
             law(
                 found == Some(handle),
                 "a resource is found by its id",
@@ -101,7 +102,7 @@ impl State {
         for (handle, record) in used(&self.reservations) {
             let id = ReservationId::new(self.config.shard_id, record.lsn);
             law(
-                self.find_reservation(id) == Some(handle),
+                self.find_reservation(id, self.reservation_hash(id)) == Some(handle),
                 "a reservation is found",
                 handle,
             )?;
@@ -295,7 +296,7 @@ impl State {
             }
             let id = crate::ids::OperationId(record.operation_id);
             law(
-                self.find_operation(id) == Some(handle),
+                self.find_operation(id, self.hash_key.id(id.0)) == Some(handle),
                 "an operation is found by its id",
                 handle,
             )?;

@@ -14,6 +14,7 @@
 //! | `operation` | dedupe: retries, conflicts, remembering |
 //! | `retire` | taking memory back |
 //! | `acceptance` | the pure judgement before logging |
+//! | `hashes` | what a command hashes to, worked out once |
 //! | `look_ahead` | loading what a commit will need |
 //! | `query` | reads |
 //! | `invariants` | the whole-state check for tests and recovery |
@@ -25,6 +26,7 @@ mod acceptance;
 mod confirm;
 mod create;
 mod expire;
+mod hashes;
 mod invariants;
 mod look_ahead;
 mod operation;
@@ -48,6 +50,7 @@ use crate::wheel::Wheel;
 use record::{OperationRecord, ReservationRecord, ResourceRecord};
 
 pub use acceptance::{Acceptance, Admission};
+pub use hashes::Hashes;
 pub use invariants::Broken;
 pub use query::{
     Filter, LIST_LOOK_MAX, Lookup, Reservation, Resource, ResourceState, TableUsage, Usage,
@@ -213,6 +216,13 @@ impl State {
     /// rejection as the answer and changes nothing else, so logs ordered elsewhere may carry such
     /// commands.
     pub fn apply(&mut self, slot: Slot, command: &Command<'_>) -> Applied {
+        let hashes = self.hashes(command);
+        self.apply_hashed(slot, command, &hashes)
+    }
+
+    /// [`State::apply`] for those who have the command's [`State::hashes`] at hand.
+    pub fn apply_hashed(&mut self, slot: Slot, command: &Command<'_>, hashes: &Hashes) -> Applied {
+        debug_assert_eq!(*hashes, self.hashes(command), "of this very command");
         // R5: an older slot counts as the last one. R3, R4: positions are dense and end.
         let slot = slot.max(self.last_slot);
         let Some(lsn) = self.last_lsn.after(1) else {
@@ -222,7 +232,7 @@ impl State {
                 verdict,
             };
         };
-        let verdict = self.verdict(slot, lsn, command);
+        let verdict = self.verdict(slot, lsn, command, hashes);
         assert!(lsn > self.last_lsn, "log positions grow");
         self.last_lsn = lsn;
         let applied = Applied { lsn, verdict };
@@ -230,7 +240,7 @@ impl State {
         applied
     }
 
-    fn verdict(&mut self, slot: Slot, lsn: Lsn, command: &Command<'_>) -> Verdict {
+    fn verdict(&mut self, slot: Slot, lsn: Lsn, command: &Command<'_>, hashes: &Hashes) -> Verdict {
         if let Err(rejection) = self.check_form(slot, command) {
             return Verdict::Rejected(rejection);
         }
@@ -241,7 +251,7 @@ impl State {
             Action::ExpireDue { limit } => Verdict::Expired {
                 count: self.expire_due(lsn, limit),
             },
-            _ => match self.apply_client(lsn, command) {
+            _ => match self.apply_client(lsn, command, hashes) {
                 Ok(outcome) => Verdict::Outcome(outcome),
                 Err(rejection) => Verdict::Rejected(rejection),
             },
@@ -259,16 +269,23 @@ impl State {
     }
 
     /// R28 to R33: the checks in their order. R22: all of them come before the first change.
-    fn apply_client(&mut self, lsn: Lsn, command: &Command<'_>) -> Result<Outcome, Rejection> {
-        let fingerprint = command.action.fingerprint(self.config.hash_seed);
-        if let Some(repeated) = self.repeated(command.operation_id, fingerprint, self.last_slot) {
+    fn apply_client(
+        &mut self,
+        lsn: Lsn,
+        command: &Command<'_>,
+        hashes: &Hashes,
+    ) -> Result<Outcome, Rejection> {
+        let earlier = self.find_operation(command.operation_id, hashes.operation);
+        if let Some(handle) = earlier
+            && let Some(repeated) = self.repeated(handle, hashes.fingerprint, self.last_slot)
+        {
             return repeated;
         }
         self.check_validity(command, self.last_slot)?;
         self.check_operation_room()?;
-        self.check_placement(command, lsn)?;
-        let execution = self.execute(lsn, &command.action);
-        self.remember(lsn, command.operation_id, fingerprint, &execution);
+        self.check_placement(command, hashes, earlier, lsn)?;
+        let execution = self.execute(lsn, &command.action, hashes.target);
+        self.remember(lsn, command.operation_id, hashes, earlier, &execution);
         Ok(Outcome {
             lsn,
             code: execution.code,
@@ -279,30 +296,34 @@ impl State {
         })
     }
 
-    fn execute(&mut self, lsn: Lsn, action: &Action<'_>) -> Execution {
+    fn execute(&mut self, lsn: Lsn, action: &Action<'_>, target_hash: u32) -> Execution {
         match *action {
-            Action::CreateResource { resource_id } => self.create_resource(resource_id),
-            Action::DeleteResource { resource_id } => self.delete_resource(resource_id),
+            Action::CreateResource { resource_id } => {
+                self.create_resource(resource_id, target_hash)
+            }
+            Action::DeleteResource { resource_id } => {
+                self.delete_resource(resource_id, target_hash)
+            }
             Action::Reserve {
                 resource_ids,
                 holder_id,
                 ttl_slots,
-            } => self.reserve(lsn, resource_ids, holder_id, ttl_slots),
+            } => self.reserve(lsn, (resource_ids, target_hash), holder_id, ttl_slots),
             Action::Confirm {
                 reservation_id,
                 holder_id,
-            } => self.confirm(reservation_id, holder_id),
+            } => self.confirm(reservation_id, target_hash, holder_id),
             Action::Extend {
                 reservation_id,
                 holder_id,
                 ttl_slots,
-            } => self.extend(reservation_id, holder_id, ttl_slots),
+            } => self.extend(reservation_id, target_hash, holder_id, ttl_slots),
             Action::Release {
                 reservation_id,
                 holder_id,
-            } => self.release(lsn, reservation_id, holder_id),
-            Action::Revoke { reservation_id } => self.revoke(reservation_id),
-            Action::Reclaim { reservation_id } => self.reclaim(lsn, reservation_id),
+            } => self.release(lsn, reservation_id, target_hash, holder_id),
+            Action::Revoke { reservation_id } => self.revoke(reservation_id, target_hash),
+            Action::Reclaim { reservation_id } => self.reclaim(lsn, reservation_id, target_hash),
             Action::ExpireDue { .. } => unreachable!("applied before the client commands"),
         }
     }
@@ -326,21 +347,24 @@ impl State {
         }
     }
 
-    pub(crate) fn find_resource(&self, resource_id: ResourceId) -> Option<Handle> {
+    /// The record of a resource whose id has this hash.
+    pub(crate) fn find_resource(&self, resource_id: ResourceId, hash: u32) -> Option<Handle> {
         let is_match = |handle| self.resources[handle].resource_id == resource_id.0;
-        self.resource_index
-            .find(self.hash_key.id(resource_id.0), is_match)
+        self.resource_index.find(hash, is_match)
     }
 
-    /// The record of a reservation of this shard, retired or not.
-    pub(crate) fn find_reservation(&self, reservation_id: ReservationId) -> Option<Handle> {
+    /// The record of a reservation of this shard, retired or not, whose LSN has this hash.
+    pub(crate) fn find_reservation(
+        &self,
+        reservation_id: ReservationId,
+        hash: u32,
+    ) -> Option<Handle> {
         if reservation_id.shard_id() != self.config.shard_id {
             return None;
         }
         let lsn = reservation_id.lsn();
         let is_match = |handle| self.reservations[handle].lsn == lsn;
-        self.reservation_index
-            .find(self.hash_key.id(lsn.0.into()), is_match)
+        self.reservation_index.find(hash, is_match)
     }
 
     pub(crate) fn reservation_id(&self, lsn: Lsn) -> ReservationId {

@@ -6,7 +6,7 @@
 //! duplicate arriving then would be executed a second time (R34).
 
 use super::record::{NO_FAILED_INDEX, OperationRecord};
-use super::{Execution, State};
+use super::{Execution, Hashes, State};
 use crate::canary::{Canary, is_planted};
 use crate::command::{Action, Command};
 use crate::ids::{Lsn, OperationId, ReservationId, Slot};
@@ -15,15 +15,15 @@ use crate::slab::Handle;
 use crate::table::PLACEMENT_BOUND;
 
 impl State {
-    /// R60, R61: what a remembered operation with this id says: its outcome to the same command, a
-    /// conflict to another. `None` if none is remembered at `slot`.
+    /// R60, R61: what the operation with a command's id says, if it is remembered at `slot`: its
+    /// outcome to the same command, a conflict to another.
     pub(super) fn repeated(
         &self,
-        operation_id: OperationId,
+        handle: Handle,
         fingerprint: u64,
         slot: Slot,
     ) -> Option<Result<Outcome, Rejection>> {
-        let record = &self.operations[self.find_operation(operation_id)?];
+        let record = &self.operations[handle];
         if slot >= record.retire_after_slot {
             return None;
         }
@@ -55,10 +55,9 @@ impl State {
     }
 
     /// The record under this id, past its window or not.
-    pub(crate) fn find_operation(&self, operation_id: OperationId) -> Option<Handle> {
+    pub(crate) fn find_operation(&self, operation_id: OperationId, hash: u32) -> Option<Handle> {
         let is_match = |handle| self.operations[handle].operation_id == operation_id.0;
-        self.operation_index
-            .find(self.hash_key.id(operation_id.0), is_match)
+        self.operation_index.find(hash, is_match)
     }
 
     /// R29, R30: what `valid_until_slot` decides at a commit's slot.
@@ -116,16 +115,22 @@ impl State {
     }
 
     /// R32: whether every key that the command may add finds a place within the bound.
-    pub(super) fn check_placement(&self, command: &Command<'_>, lsn: Lsn) -> Result<(), Rejection> {
-        let operation_hash = self.hash_key.id(command.operation_id.0);
+    pub(super) fn check_placement(
+        &self,
+        command: &Command<'_>,
+        hashes: &Hashes,
+        earlier: Option<Handle>,
+        lsn: Lsn,
+    ) -> Result<(), Rejection> {
         // An id whose old record is still in memory gives up its cell for the new one.
-        if self.find_operation(command.operation_id).is_none() {
-            within_bound(&self.operation_index, operation_hash, Table::Operations)?;
+        if earlier.is_none() {
+            within_bound(&self.operation_index, hashes.operation, Table::Operations)?;
         }
         match command.action {
-            Action::CreateResource { resource_id } if self.find_resource(resource_id).is_none() => {
-                let hash = self.hash_key.id(resource_id.0);
-                within_bound(&self.resource_index, hash, Table::Resources)
+            Action::CreateResource { resource_id }
+                if self.find_resource(resource_id, hashes.target).is_none() =>
+            {
+                within_bound(&self.resource_index, hashes.target, Table::Resources)
             }
             Action::Reserve { .. } => {
                 let hash = self.hash_key.id(lsn.0.into());
@@ -135,16 +140,18 @@ impl State {
         }
     }
 
-    /// R12: remembers an answer, whatever it is. Room has been checked.
+    /// R12: remembers an answer, whatever it is. Room has been checked. `earlier` is the record
+    /// that has had the id so far.
     pub(super) fn remember(
         &mut self,
         lsn: Lsn,
         operation_id: OperationId,
-        fingerprint: u64,
+        hashes: &Hashes,
+        earlier: Option<Handle>,
         execution: &Execution,
     ) {
-        if let Some(handle) = self.find_operation(operation_id) {
-            self.forget_id(handle);
+        if let Some(handle) = earlier {
+            self.forget_id(handle, hashes.operation);
         }
         if self.operations.room() == 0 {
             let has_room = self.take_back_operation();
@@ -158,7 +165,7 @@ impl State {
         let after = u64::from(!is_planted(Canary::DuplicateAfterWindow));
         let record = OperationRecord {
             operation_id: operation_id.0,
-            fingerprint,
+            fingerprint: hashes.fingerprint,
             reservation_lsn: execution.reservation_id.lsn(),
             deadline_slot: execution.deadline_slot,
             applied_lsn: lsn,
@@ -168,21 +175,18 @@ impl State {
             code: execution.code,
         };
         let handle = self.operations.insert(record).expect("room is made before");
-        self.operation_index
-            .insert(self.hash_key.id(operation_id.0), handle);
+        self.operation_index.insert(hashes.operation, handle);
         self.operation_queue.push(handle);
     }
 
     /// R20: an id that came again after its window: the old record keeps its place in the queue,
     /// but answers to no id any more.
-    fn forget_id(&mut self, handle: Handle) {
+    fn forget_id(&mut self, handle: Handle, hash: u32) {
         assert!(
             self.is_operation_past(handle),
             "a remembered operation is never forgotten"
         );
-        let operation_id = self.operations[handle].operation_id;
-        self.operation_index
-            .remove(self.hash_key.id(operation_id), handle);
+        self.operation_index.remove(hash, handle);
         if !is_planted(Canary::ReusedIdStays) {
             self.operations[handle].operation_id = 0;
         }

@@ -145,14 +145,14 @@ impl State {
     /// The resource with this id.
     #[must_use]
     pub fn resource(&self, resource_id: ResourceId) -> Option<Resource> {
-        self.find_resource(resource_id)
+        self.find_resource(resource_id, self.hash_key.id(resource_id.0))
             .map(|handle| self.view_resource(&self.resources[handle]))
     }
 
     /// The reservation with this id.
     #[must_use]
     pub fn reservation(&self, reservation_id: ReservationId) -> Lookup<Reservation> {
-        match self.present(reservation_id) {
+        match self.present(reservation_id, self.reservation_hash(reservation_id)) {
             Ok(handle) => Lookup::Found(self.view_reservation(&self.reservations[handle])),
             Err(crate::outcome::ResultCode::ReservationRetired) => Lookup::Retired,
             Err(_) => Lookup::NotFound,
@@ -165,7 +165,9 @@ impl State {
         &self,
         reservation_id: ReservationId,
     ) -> impl Iterator<Item = ResourceId> + '_ {
-        let handle = self.present(reservation_id).ok();
+        let handle = self
+            .present(reservation_id, self.reservation_hash(reservation_id))
+            .ok();
         let mut next = handle.map_or(Handle::NONE, |h| self.reservations[h].first_resource);
         std::iter::from_fn(move || {
             if next.is_none() {
@@ -183,7 +185,7 @@ impl State {
         if operation_id.is_zero() {
             return None;
         }
-        let handle = self.find_operation(operation_id)?;
+        let handle = self.find_operation(operation_id, self.hash_key.id(operation_id.0))?;
         let is_remembered = !self.is_operation_past(handle);
         is_remembered.then(|| self.remembered_outcome(&self.operations[handle]))
     }

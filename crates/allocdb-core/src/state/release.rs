@@ -14,9 +14,10 @@ impl State {
         &mut self,
         lsn: Lsn,
         reservation_id: ReservationId,
+        hash: u32,
         holder_id: HolderId,
     ) -> Execution {
-        let handle = match self.held_by(reservation_id, holder_id) {
+        let handle = match self.held_by(reservation_id, hash, holder_id) {
             Ok(handle) => handle,
             Err(code) => return Execution::failed(code),
         };
@@ -35,8 +36,8 @@ impl State {
 
     /// R51. Checks (R53): the reservation is there; it is confirmed. The resources stay taken:
     /// whoever had them may still be using them.
-    pub(super) fn revoke(&mut self, reservation_id: ReservationId) -> Execution {
-        let handle = match self.present(reservation_id) {
+    pub(super) fn revoke(&mut self, reservation_id: ReservationId, hash: u32) -> Execution {
+        let handle = match self.present(reservation_id, hash) {
             Ok(handle) => handle,
             Err(code) => return Execution::failed(code),
         };
@@ -49,8 +50,13 @@ impl State {
     }
 
     /// R52. Checks (R53): the reservation is there; it is being revoked.
-    pub(super) fn reclaim(&mut self, lsn: Lsn, reservation_id: ReservationId) -> Execution {
-        let handle = match self.present(reservation_id) {
+    pub(super) fn reclaim(
+        &mut self,
+        lsn: Lsn,
+        reservation_id: ReservationId,
+        hash: u32,
+    ) -> Execution {
+        let handle = match self.present(reservation_id, hash) {
             Ok(handle) => handle,
             Err(code) => return Execution::failed(code),
         };
@@ -122,8 +128,12 @@ impl State {
     }
 
     /// R19: the reservation, if it is remembered.
-    pub(super) fn present(&self, reservation_id: ReservationId) -> Result<Handle, ResultCode> {
-        match self.find_reservation(reservation_id) {
+    pub(super) fn present(
+        &self,
+        reservation_id: ReservationId,
+        hash: u32,
+    ) -> Result<Handle, ResultCode> {
+        match self.find_reservation(reservation_id, hash) {
             Some(handle) if !self.is_retired(handle) => Ok(handle),
             Some(_) => Err(ResultCode::ReservationRetired),
             None if self.is_below_watermark(reservation_id) => Err(ResultCode::ReservationRetired),
@@ -135,9 +145,10 @@ impl State {
     pub(super) fn held_by(
         &self,
         reservation_id: ReservationId,
+        hash: u32,
         holder_id: HolderId,
     ) -> Result<Handle, ResultCode> {
-        let handle = self.present(reservation_id)?;
+        let handle = self.present(reservation_id, hash)?;
         if self.reservations[handle].holder_id == holder_id.0 {
             Ok(handle)
         } else {

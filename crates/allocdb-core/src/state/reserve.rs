@@ -15,7 +15,7 @@ impl State {
     pub(super) fn reserve(
         &mut self,
         lsn: Lsn,
-        resource_ids: ResourceIds<'_>,
+        (resource_ids, first_hash): (ResourceIds<'_>, u32),
         holder_id: HolderId,
         ttl_slots: u64,
     ) -> Execution {
@@ -26,9 +26,10 @@ impl State {
         };
         let deadline_slot = Slot(self.last_slot.0 + ttl_slots);
         assert!(deadline_slot > self.last_slot, "a deadline lies ahead");
-        if let Some(failure) = self.first_unavailable(resource_ids) {
-            return failure;
-        }
+        let first_resource = match self.all_available(resource_ids, first_hash) {
+            Ok(first_resource) => first_resource,
+            Err(failure) => return failure,
+        };
         if !self.has_reservation_room() {
             return Execution::failed(ResultCode::ReservationTableFull);
         }
@@ -40,26 +41,41 @@ impl State {
             assert!(has_room, "room for a reservation is checked before");
         }
         let handle = self.insert_reservation(lsn, resource_ids, holder_id, deadline_slot);
-        self.chain_resources(handle, resource_ids);
+        self.chain_resources(handle, first_resource, resource_ids);
         self.wheel
             .link(&mut self.reservations, handle, deadline_slot);
         Execution::done(self.reservation_id(lsn), deadline_slot)
     }
 
-    /// R44: the answer about the first named resource that cannot be had.
-    fn first_unavailable(&self, resource_ids: ResourceIds<'_>) -> Option<Execution> {
+    /// R44: the first of the resources, if all can be had, else the answer about the first that
+    /// cannot.
+    fn all_available(
+        &self,
+        resource_ids: ResourceIds<'_>,
+        first_hash: u32,
+    ) -> Result<Handle, Execution> {
+        let mut first_resource = Handle::NONE;
         for (failed_index, resource_id) in (0..).zip(resource_ids.iter()) {
-            let code = match self.find_resource(resource_id) {
+            let hash = match failed_index {
+                0 => first_hash,
+                _ => self.hash_key.id(resource_id.0),
+            };
+            let code = match self.find_resource(resource_id, hash) {
                 None => ResultCode::ResourceNotFound,
                 Some(handle) if self.is_taken(handle) => ResultCode::ResourceBusy,
-                Some(_) => continue,
+                Some(handle) => {
+                    if failed_index == 0 {
+                        first_resource = handle;
+                    }
+                    continue;
+                }
             };
-            return Some(Execution {
+            return Err(Execution {
                 failed_index,
                 ..Execution::failed(code)
             });
         }
-        None
+        Ok(first_resource)
     }
 
     fn is_taken(&self, resource: Handle) -> bool {
@@ -97,11 +113,21 @@ impl State {
         handle
     }
 
-    /// Chains the resources to the reservation, in the order given.
-    fn chain_resources(&mut self, reservation: Handle, resource_ids: ResourceIds<'_>) {
+    /// Chains the resources, of which the first is at hand, to the reservation, in the order given.
+    fn chain_resources(
+        &mut self,
+        reservation: Handle,
+        first_resource: Handle,
+        resource_ids: ResourceIds<'_>,
+    ) {
         let mut previous = Handle::NONE;
         for resource_id in resource_ids.iter() {
-            let resource = self.find_resource(resource_id).expect("found before");
+            let resource = if previous.is_none() {
+                first_resource
+            } else {
+                let hash = self.hash_key.id(resource_id.0);
+                self.find_resource(resource_id, hash).expect("found before")
+            };
             let record = &mut self.resources[resource];
             // R79, the one rule of the product: it was checked before, and is asserted here.
             if is_planted(Canary::TwoWinners) {
