@@ -36,17 +36,26 @@ const _: () = assert!(CLIENT_BYTES + 16 + 8 + 2 + 16 == 71);
 /// Bytes that the record of `command` takes.
 #[must_use]
 pub fn record_len(command: &Command<'_>) -> usize {
-    match command.action {
-        Action::CreateResource { .. }
-        | Action::DeleteResource { .. }
-        | Action::Revoke { .. }
-        | Action::Reclaim { .. } => CLIENT_BYTES + 16,
-        Action::Reserve { resource_ids, .. } => {
-            CLIENT_BYTES + 16 + 8 + 2 + resource_ids.as_bytes().len()
-        }
-        Action::Confirm { .. } | Action::Release { .. } => CLIENT_BYTES + 32,
-        Action::Extend { .. } => CLIENT_BYTES + 40,
-        Action::ExpireDue { .. } => EXPIRE_DUE_BYTES,
+    let id_count = match command.action {
+        Action::Reserve { resource_ids, .. } => resource_ids.len(),
+        _ => 0,
+    };
+    record_len_of(command.action.kind(), id_count)
+}
+
+/// Bytes that the record of a command of this kind takes; `id_count` counts the resources of a
+/// reserve.
+#[must_use]
+pub const fn record_len_of(kind: CommandKind, id_count: usize) -> usize {
+    match kind {
+        CommandKind::CreateResource
+        | CommandKind::DeleteResource
+        | CommandKind::Revoke
+        | CommandKind::Reclaim => CLIENT_BYTES + 16,
+        CommandKind::Reserve => CLIENT_BYTES + 16 + 8 + 2 + 16 * id_count,
+        CommandKind::Confirm | CommandKind::Release => CLIENT_BYTES + 32,
+        CommandKind::Extend => CLIENT_BYTES + 40,
+        CommandKind::ExpireDue => EXPIRE_DUE_BYTES,
     }
 }
 

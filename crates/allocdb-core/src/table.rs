@@ -86,6 +86,12 @@ impl Table {
         }
     }
 
+    /// The handle of the first key with this hash: most likely the only one.
+    #[inline]
+    pub(crate) fn first_of(&self, hash: u32) -> Option<Handle> {
+        self.find(hash, |_| true)
+    }
+
     /// Loads the cell where a search for this hash begins.
     #[inline]
     pub(crate) fn touch(&self, hash: u32) -> u64 {

@@ -7,7 +7,8 @@
 
 use core::slice;
 
-use allocdb_core::codec::record_len;
+use allocdb_core::codec::record_len_of;
+use allocdb_core::command::CommandKind;
 use allocdb_core::config::BUNDLE_LEN_MAX;
 use allocdb_core::{Action, Command, HolderId, OperationId, Outcome, Rejection, ReservationId};
 use allocdb_core::{ResourceId, ResourceIds, Slot};
@@ -235,12 +236,11 @@ impl Batch for One<'_> {
     }
 
     fn record_bytes(&self) -> usize {
-        // SAFETY: the caller's memory was checked, and does not change during the call.
-        unsafe { record_bytes(self.command) }
+        record_bytes(self.command)
     }
 
     fn command(&self, _index: usize) -> Result<Command<'_>, Rejection> {
-        // SAFETY: as above.
+        // SAFETY: the caller's memory was checked, and does not change during the call.
         unsafe { decode(self.command) }
     }
 
@@ -264,9 +264,7 @@ impl Batch for Many<'_> {
     }
 
     fn record_bytes(&self) -> usize {
-        // SAFETY: the caller's memory was checked, and does not change during the call.
-        let bytes = |command| unsafe { record_bytes(command) };
-        self.commands.iter().map(bytes).sum()
+        self.commands.iter().map(record_bytes).sum()
     }
 
     fn command(&self, index: usize) -> Result<Command<'_>, Rejection> {
@@ -289,9 +287,11 @@ impl Batch for Many<'_> {
 }
 
 /// Bytes of the command's record; of one that is none, any bound will do: it is refused when read.
-unsafe fn record_bytes(command: &allocdb_command) -> usize {
-    // SAFETY: as the caller of this function says.
-    unsafe { decode(command) }.map_or(0, |command| record_len(&command))
+fn record_bytes(command: &allocdb_command) -> usize {
+    let kind = u8::try_from(command.kind).ok();
+    let kind = kind.and_then(CommandKind::from_number);
+    let id_count = command.id_count.max(1) as usize;
+    kind.map_or(0, |kind| record_len_of(kind, id_count))
 }
 
 /// The caller's struct as a command; names the first field that does not fit its kind.

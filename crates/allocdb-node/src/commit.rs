@@ -1,10 +1,10 @@
 //! One group commit, from the callers' commands to their answers.
 //!
-//! 1. *Stage*: each command is read once from its caller, encoded, decoded from the copy, and
-//!    checked by what it and the configuration decide. A submission with one that fails is refused
-//!    whole, before anything of it is sequenced.
+//! 1. *Stage*: each command is read once from its caller, encoded into the frame, decoded from
+//!    there, and checked by what it and the configuration decide. A submission with one that fails
+//!    is refused whole, before anything of it is sequenced.
 //! 2. *Accept*: a pure read at the commit's slot, the greatest of all (R63). Retries, conflicts and
-//!    what state rules out are answered at once; what is new goes into the frame.
+//!    what state rules out are answered at once and leave the frame; what is new stays in it.
 //! 3. *Log*: room in the file first, then one write and one sync. With nothing new, neither (R65).
 //! 4. *Apply*: the records are decoded from the very bytes that were written (R67), by the same
 //!    `apply` as in recovery; each answer goes to its caller.
@@ -15,20 +15,22 @@
 //! read ever waits for a sync (R72). What does not agree between steps 2 and 4 is an assertion, and
 //! the panic halts the engine: an answer that the log does not hold is worse than none.
 //!
-//! Rejected: building the frame in place while staging. A retry would leave a hole in it, and
-//! closing holes costs more than the second copy of some 70 bytes.
+//! Commands are looked at in strides, for which the memory that they need is loaded first.
+//!
+//! Rejected: staging apart from the frame, so that a retry leaves no hole. Few commits have one, and
+//! closing it moves the records behind it once; staging apart copied every record of every commit.
 
 use std::collections::TryReserveError;
 use std::time::Instant;
 
 use allocdb_core::canary::{Canary, is_planted, panic_if_planted};
-use allocdb_core::codec::{EXPIRE_DUE_BYTES, decode_record, encode_record};
+use allocdb_core::codec::EXPIRE_DUE_BYTES;
 use allocdb_core::log::{
     EncodedFrame, FRAME_HEADER_BYTES, FrameBuilder, FrameMeta, SECTOR_BYTES, commands,
 };
 use allocdb_core::outcome::Verdict;
-use allocdb_core::state::{Acceptance, Admission, State};
-use allocdb_core::{Action, Command, Config, OperationId, Rejection, Slot};
+use allocdb_core::state::{Acceptance, Admission, Glance, STRIDE, State};
+use allocdb_core::{Action, Command, Config, Lsn, OperationId, Rejection, Slot};
 
 use crate::checkpoint;
 use crate::clock::LeapGuard;
@@ -140,13 +142,12 @@ pub(crate) struct Committer<S: Storage> {
     acceptance: Acceptance,
     /// The frame of the commit.
     frame: Box<[u8]>,
-    /// The commit's commands as records, retries and all.
-    staging: Box<[u8]>,
+    /// The commit's commands, retries and all.
     staged: Vec<Staged>,
     /// For each client record of the frame, its command in `staged`.
     logged: Vec<u32>,
-    /// Commands in `staged` that repeat one of the same commit.
-    repeats: Vec<u32>,
+    /// Commands that repeat one of the same commit.
+    repeats: Vec<Repeat>,
     /// Log growth at which the next checkpoint is due.
     checkpoint_due_bytes: u64,
 }
@@ -158,8 +159,14 @@ struct Staged {
     submission: u32,
     /// Its place in that submission.
     index: u32,
-    /// Where its record begins in the staging buffer.
-    offset: u32,
+    glance: Glance,
+}
+
+/// A command that repeats an earlier one of its commit, in `staged`.
+#[derive(Clone, Copy, Debug)]
+struct Repeat {
+    tag: u32,
+    operation_id: OperationId,
 }
 
 /// A frame that is accepted and encoded, to be written.
@@ -180,7 +187,6 @@ impl<S: Storage> Committer<S> {
             page: None,
             acceptance: Acceptance::new(settings.max_batch_commands)?,
             frame: reserved_bytes(frame_bytes(settings))?,
-            staging: reserved_bytes(settings.max_batch_bytes as usize)?,
             staged: reserved(command_count)?,
             logged: reserved(command_count)?,
             repeats: reserved(command_count)?,
@@ -265,8 +271,7 @@ impl<S: Storage> Committer<S> {
     }
 
     fn commit(&mut self, shared: &Shared, group: &mut Group<'_>) {
-        let slot = self.stage(shared, group);
-        let accepted = self.accept(shared, group, slot);
+        let accepted = self.accept(shared, group);
         if is_planted(Canary::DoneBeforeAnswered) {
             conclude(group);
             group.publish();
@@ -287,101 +292,65 @@ impl<S: Storage> Committer<S> {
         conclude(group);
     }
 
-    /// Reads every command of the group once. Returns the commit's slot.
-    fn stage(&mut self, shared: &Shared, group: &mut Group<'_>) -> Slot {
+    /// Stages the group's commands in the frame and judges them in order; what is new stays in the
+    /// frame. `None` when nothing is (R65).
+    fn accept(&mut self, shared: &Shared, group: &mut Group<'_>) -> Option<Accepted> {
         self.staged.clear();
-        // R63: the greatest of the last applied slot and those of all submissions.
-        let mut slot = shared.state().last_slot();
-        let mut end = 0;
-        for number in 0..group.len() {
-            let submission = group.submission(number);
-            let before = self.staged.len();
-            match self.stage_one(shared, submission, number, end) {
-                Ok(end_of_this) => {
-                    slot = slot.max(submission.slot());
-                    end = end_of_this;
-                }
-                Err(error) => {
-                    submission.verdict = Err(error);
-                    self.staged.truncate(before);
-                }
-            }
-        }
-        slot
-    }
-
-    /// Reads one submission's commands into the staging buffer from `start` on. Returns the end.
-    fn stage_one(
-        &mut self,
-        shared: &Shared,
-        submission: &Submission<'_>,
-        number: usize,
-        start: usize,
-    ) -> Result<usize, SubmitError> {
-        let mut end = start;
-        for index in 0..submission.command_count() {
-            let room = &mut self.staging[end..start + submission.record_bytes() as usize];
-            let len = stage_command(submission, index, &shared.config, room)
-                .map_err(|rejection| SubmitError::Refused { index, rejection })?;
-            self.staged.push(Staged {
-                submission: narrow(number),
-                index,
-                offset: narrow(end),
-            });
-            end += len;
-        }
-        let (slot, bound) = (submission.slot(), shared.config.slot_max());
-        // R6, R27: the slot is judged after the form.
-        if slot > bound {
-            return Err(SubmitError::SlotOverflow { slot, bound });
-        }
-        match shared.leap.check(slot) {
-            Ok(()) => Ok(end),
-            Err(bound) => Err(SubmitError::SlotLeap { slot, bound }),
-        }
-    }
-
-    /// Judges the staged commands in order and puts what is new into the frame. `None` when
-    /// nothing is (R65).
-    fn accept(&mut self, shared: &Shared, group: &mut Group<'_>, slot: Slot) -> Option<Accepted> {
         self.logged.clear();
         self.repeats.clear();
         let state = shared.state();
-        // R59: one expire_due in front, when there is something due and something new.
-        let expires = shared.settings.auto_expire && state.is_due(slot);
         let mut frame = FrameBuilder::new(&mut self.frame);
-        if expires {
+        let may_expire = shared.settings.auto_expire && state.is_due(slot_at_most(group, &state));
+        if may_expire {
             let command = expire_due(shared.config.max_expirations_per_tick);
             assert!(frame.push(&command), "the frame has room for it");
         }
+        let slot = stage(shared, &state, group, &mut frame, &mut self.staged);
+        let mut sieve = frame.sift();
+        // R59: one expire_due in front, when there is something due and something new.
+        let expires = may_expire && state.is_due(slot);
+        if expires {
+            sieve.keep(EXPIRE_DUE_BYTES);
+        } else if may_expire {
+            sieve.leave_out(EXPIRE_DUE_BYTES);
+        }
         let (mut retries, mut rejections) = (0, 0);
         self.acceptance.begin(&state, slot, expires);
-        let staged = self.staged.iter();
-        state.look_ahead(staged.map(|staged| staged_command(&self.staging, staged)));
-        for (tag, staged) in (0..).zip(&self.staged) {
-            let command = staged_command(&self.staging, staged);
-            let submission = group.submission(staged.submission as usize);
-            let admission = self.acceptance.admit(&state, &command, tag);
-            #[cfg(test)]
-            let admission = tests::planted(admission);
-            match admission {
-                Admission::New { .. } => {
-                    assert!(frame.push(&command), "a group fits the frame");
-                    submission.depends_on_commit = true;
-                    self.logged.push(tag);
+        let first_lsn = Lsn(state.last_lsn().0.saturating_add(1 + u64::from(expires)));
+        for (stride, tag_begin) in self.staged.chunks(STRIDE).zip((0..).step_by(STRIDE)) {
+            let lsn = Lsn(first_lsn.0.saturating_add(self.logged.len() as u64));
+            state.look_ahead(lsn, stride.iter().map(|staged| staged.glance));
+            for (tag, staged) in (tag_begin..).zip(stride) {
+                let (command, len) = sieve.current().expect("what was staged was decoded before");
+                let operation_id = command.operation_id;
+                let submission = group.submission(staged.submission as usize);
+                let hashes = &staged.glance.hashes;
+                let admission = self.acceptance.admit_hashed(&state, &command, hashes, tag);
+                #[cfg(test)]
+                let admission = tests::planted(admission);
+                if matches!(admission, Admission::New { .. }) {
+                    sieve.keep(len);
+                } else {
+                    sieve.leave_out(len);
                 }
-                Admission::RetryOf { .. } => {
-                    submission.depends_on_commit = true;
-                    self.repeats.push(tag);
-                    retries += 1;
-                }
-                Admission::Retry(outcome) => {
-                    submission.settle(staged.index, Ok(outcome));
-                    retries += 1;
-                }
-                Admission::Rejected(rejection) => {
-                    submission.settle(staged.index, Err(rejection));
-                    rejections += 1;
+                match admission {
+                    Admission::New { .. } => {
+                        submission.depends_on_commit = true;
+                        self.logged.push(tag);
+                    }
+                    Admission::RetryOf { .. } => {
+                        submission.depends_on_commit = true;
+                        self.repeats.push(Repeat { tag, operation_id });
+                        retries += 1;
+                    }
+                    Admission::Retry(outcome) => {
+                        submission.settle(staged.index, Ok(outcome));
+                        retries += 1;
+                    }
+                    Admission::Rejected(rejection) => {
+                        submission.settle(staged.index, Err(rejection));
+                        rejections += 1;
+                    }
                 }
             }
         }
@@ -391,7 +360,7 @@ impl<S: Storage> Committer<S> {
         figures.retries += retries;
         figures.rejections += rejections + refused;
         let has_new = !self.logged.is_empty();
-        has_new.then(|| finish(&self.wal, shared, frame, slot))
+        has_new.then(|| finish(&self.wal, shared, sieve.finish(), slot))
     }
 
     /// Makes the frame durable, before anything of it is applied or answered (R88). An error that
@@ -431,43 +400,52 @@ impl<S: Storage> Committer<S> {
     /// Applies the records of the frame as it was written, and answers.
     fn apply(&mut self, shared: &Shared, group: &mut Group<'_>, accepted: Accepted) {
         let payload = &self.frame[FRAME_HEADER_BYTES..][..accepted.payload_len];
+        let slot = accepted.meta.request_slot;
         let mut state = shared.state.write().expect("a halted engine has no leader");
-        state.look_ahead_at_past(accepted.meta.request_slot, self.logged.len());
         let mut figures = shared.figures();
-        let mut logged = self.logged.iter();
         let mut records = commands(payload, accepted.meta.first_lsn);
-        for (lsn, command) in records.by_ref() {
-            let applied = state.apply(accepted.meta.request_slot, &command);
+        if accepted.record_count as usize > self.logged.len() {
+            let (lsn, command) = records.next().expect("an expire_due stands in front");
+            let applied = state.apply(slot, &command);
             assert!(applied.lsn == lsn, "a command takes the LSN it was given");
-            panic_if_planted(Canary::PanicInApply);
+            let Verdict::Expired { count } = applied.verdict else {
+                panic!("an expire_due within its bounds is never refused");
+            };
+            figures.expirations += u64::from(count);
             figures.commands_by_kind[command.action.kind() as usize] += 1;
-            match applied.verdict {
-                Verdict::Outcome(outcome) => {
-                    let tag = *logged.next().expect("one staged command a client record");
-                    let staged = self.staged[tag as usize];
-                    assert!(!outcome.from_retry_cache, "what is logged is new");
-                    figures.outcomes_by_code[outcome.code as usize] += 1;
-                    let submission = group.submission(staged.submission as usize);
-                    submission.settle(staged.index, Ok(outcome));
-                }
-                Verdict::Expired { count } => figures.expirations += u64::from(count),
-                Verdict::Rejected(rejection) => {
-                    panic!("accepted at LSN {}, then refused: {rejection}", lsn.0)
-                }
+        }
+        for tags in self.logged.chunks(STRIDE) {
+            let glances = tags.iter().map(|&tag| self.staged[tag as usize].glance);
+            state.look_ahead_to_apply(slot, glances);
+            for (tag, (lsn, command)) in tags.iter().zip(&mut records) {
+                let staged = self.staged[*tag as usize];
+                let applied = state.apply_hashed(slot, &command, &staged.glance.hashes);
+                assert!(applied.lsn == lsn, "a command takes the LSN it was given");
+                panic_if_planted(Canary::PanicInApply);
+                figures.commands_by_kind[staged.glance.kind as usize] += 1;
+                let Verdict::Outcome(outcome) = applied.verdict else {
+                    panic!("accepted at LSN {}, then {:?}", lsn.0, applied.verdict);
+                };
+                assert!(!outcome.from_retry_cache, "what is logged is new");
+                figures.outcomes_by_code[outcome.code as usize] += 1;
+                let submission = group.submission(staged.submission as usize);
+                submission.settle(staged.index, Ok(outcome));
             }
         }
+        assert!(records.next().is_none(), "every record is answered");
         assert!(records.rest().is_empty(), "what was written decodes whole");
-        assert!(logged.next().is_none(), "every logged command is answered");
+        let last_lsn = accepted.encoded.last_lsn;
+        assert!(state.last_lsn() == last_lsn, "every answer has its record");
         // R62: an equal command of the same commit gets the first one's answer.
-        for &tag in &self.repeats {
+        for &Repeat { tag, operation_id } in &self.repeats {
             let staged = self.staged[tag as usize];
-            let command = staged_command(&self.staging, &staged);
-            let outcome = if is_planted(Canary::RepeatGetsAnother) {
-                let first = &self.staged[self.logged[0] as usize];
-                state.operation(staged_command(&self.staging, first).operation_id)
+            let operation_id = if is_planted(Canary::RepeatGetsAnother) {
+                let first = commands(payload, accepted.meta.first_lsn).next();
+                first.expect("something is new").1.operation_id
             } else {
-                state.operation(command.operation_id)
+                operation_id
             };
+            let outcome = state.operation(operation_id);
             let outcome = outcome.expect("the first one was just applied");
             let submission = group.submission(staged.submission as usize);
             submission.settle(staged.index, Ok(outcome));
@@ -589,35 +567,104 @@ impl<S: Storage> Committer<S> {
 /// Bytes that [`Committer::new`] reserves.
 pub(crate) fn memory_bytes(settings: &Settings) -> u64 {
     let command_count = settings.max_batch_commands as usize;
-    let per_command = size_of::<Staged>() + 2 * size_of::<u32>();
-    let buffers = frame_bytes(settings) + settings.max_batch_bytes as usize;
+    let per_command = size_of::<Staged>() + size_of::<u32>() + size_of::<Repeat>();
+    let buffers = frame_bytes(settings);
     Acceptance::memory_bytes(settings.max_batch_commands)
         + (buffers + command_count * per_command) as u64
 }
 
-/// Reads one command from its caller and checks what it and the configuration decide, on the copy.
+/// The commit's slot, if none of its submissions is refused: no commit of this group has a later one.
+fn slot_at_most(group: &mut Group<'_>, state: &State) -> Slot {
+    let bound = state.config().slot_max();
+    let slots = (0..group.len()).map(|number| group.submission(number).slot());
+    let slots = slots.filter(|&slot| slot <= bound);
+    slots.fold(state.last_slot(), Slot::max)
+}
+
+/// Reads every command of the group once, into the frame. Returns the commit's slot.
+fn stage(
+    shared: &Shared,
+    state: &State,
+    group: &mut Group<'_>,
+    frame: &mut FrameBuilder<'_>,
+    staged: &mut Vec<Staged>,
+) -> Slot {
+    // R63: the greatest of the last applied slot and those of all submissions.
+    let mut slot = state.last_slot();
+    for number in 0..group.len() {
+        let submission = group.submission(number);
+        let (position, count) = (frame.position(), staged.len());
+        match stage_one(shared, state, submission, narrow(number), frame, staged) {
+            Ok(()) => slot = slot.max(submission.slot()),
+            Err(error) => {
+                submission.verdict = Err(error);
+                frame.rewind(position);
+                staged.truncate(count);
+            }
+        }
+    }
+    slot
+}
+
+/// Reads one submission's commands.
+fn stage_one(
+    shared: &Shared,
+    state: &State,
+    submission: &Submission<'_>,
+    number: u32,
+    frame: &mut FrameBuilder<'_>,
+    staged: &mut Vec<Staged>,
+) -> Result<(), SubmitError> {
+    let end_max = frame.payload_len() + submission.record_bytes() as usize;
+    for index in 0..submission.command_count() {
+        let room = end_max - frame.payload_len();
+        let glance = stage_command(submission, index, state, frame, room)
+            .map_err(|rejection| SubmitError::Refused { index, rejection })?;
+        staged.push(Staged {
+            submission: number,
+            index,
+            glance,
+        });
+    }
+    let (slot, bound) = (submission.slot(), shared.config.slot_max());
+    // R6, R27: the slot is judged after the form.
+    if slot > bound {
+        return Err(SubmitError::SlotOverflow { slot, bound });
+    }
+    match shared.leap.check(slot) {
+        Ok(()) => Ok(()),
+        Err(bound) => Err(SubmitError::SlotLeap { slot, bound }),
+    }
+}
+
+/// Reads one command from its caller into `room` bytes of the frame, and checks what it and the
+/// configuration decide, on the copy.
 fn stage_command(
     submission: &Submission<'_>,
     index: u32,
-    config: &Config,
-    room: &mut [u8],
-) -> Result<usize, Rejection> {
+    state: &State,
+    frame: &mut FrameBuilder<'_>,
+    room: usize,
+) -> Result<Glance, Rejection> {
     let command = submission.command(index)?;
-    let Some(len) = encode_record(&command, room) else {
+    let position = frame.position();
+    if !frame.push_within(&command, room) {
         // Too long a bundle has its own answer; otherwise the caller changed it meanwhile.
-        command.check(config)?;
+        command.check(state.config())?;
         return Err(Rejection::Malformed {
             field: "record_bytes",
         });
-    };
-    let (copy, copy_len) =
-        decode_record(&room[..len]).ok_or(Rejection::Malformed { field: "kind" })?;
-    assert!(copy_len == len, "a record is as long as it says");
+    }
+    let copy = frame.command_at(position);
+    let copy = copy.ok_or(Rejection::Malformed { field: "kind" })?;
     if matches!(copy.action, Action::ExpireDue { .. }) {
         return Err(Rejection::Malformed { field: "kind" });
     }
-    copy.check(config)?;
-    Ok(len)
+    copy.check(state.config())?;
+    Ok(Glance {
+        kind: copy.action.kind(),
+        hashes: state.hashes(&copy),
+    })
 }
 
 /// Completes the frame of a commit at `slot`.
@@ -635,11 +682,6 @@ fn finish<S: Storage>(
         record_count,
         payload_len,
     }
-}
-
-fn staged_command<'a>(staging: &'a [u8], staged: &Staged) -> Command<'a> {
-    let record = decode_record(&staging[staged.offset as usize..]);
-    record.expect("what was staged was decoded before").0
 }
 
 /// Tells those whose commands were to be logged that they were not, or that nobody knows.

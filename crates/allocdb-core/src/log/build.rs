@@ -79,12 +79,33 @@ impl<'a> FrameBuilder<'a> {
     /// bundle is longer than any configuration allows.
     #[must_use]
     pub fn push(&mut self, command: &Command<'_>) -> bool {
-        let Some(len) = codec::encode_record(command, &mut self.buffer[self.end..]) else {
+        self.push_within(command, usize::MAX)
+    }
+
+    /// [`FrameBuilder::push`], but not of a record that takes more than `len_max` bytes.
+    #[must_use]
+    pub fn push_within(&mut self, command: &Command<'_>, len_max: usize) -> bool {
+        let room = self.buffer.len() - self.end;
+        let place = &mut self.buffer[self.end..][..room.min(len_max)];
+        let Some(len) = codec::encode_record(command, place) else {
             return false;
         };
         self.end += len;
         self.record_count += 1;
         true
+    }
+
+    /// Goes through the records once more, from the first one on, to keep some.
+    #[must_use]
+    pub fn sift(self) -> FrameSieve<'a> {
+        FrameSieve {
+            staged_end: self.end,
+            staged_count: self.record_count,
+            buffer: self.buffer,
+            at: FRAME_HEADER_BYTES,
+            kept_end: FRAME_HEADER_BYTES,
+            kept_count: 0,
+        }
     }
 
     /// Where the next record will stand.
@@ -153,6 +174,71 @@ impl<'a> FrameBuilder<'a> {
             payload_len,
             self.record_count,
         )
+    }
+}
+
+/// A frame whose records are gone through once more, in order: each is kept or left out, and what is
+/// kept moves up to close the gap. So a commit is staged where it will be written, and only one in
+/// which something is a retry or refused is moved about.
+#[derive(Debug)]
+pub struct FrameSieve<'a> {
+    buffer: &'a mut [u8],
+    /// The record that is looked at.
+    at: usize,
+    staged_end: usize,
+    staged_count: u32,
+    kept_end: usize,
+    kept_count: u32,
+}
+
+impl<'a> FrameSieve<'a> {
+    /// The command that is to be kept or left out next, and its record's length; `None` behind the
+    /// last one.
+    #[must_use]
+    pub fn current(&self) -> Option<(Command<'_>, usize)> {
+        let staged = self.buffer.get(self.at..self.staged_end)?;
+        codec::decode_record(staged)
+    }
+
+    /// Keeps the current record, of `len` bytes; where it will stand.
+    pub fn keep(&mut self, len: usize) -> FramePosition {
+        let position = FramePosition {
+            end: self.kept_end,
+            record_count: self.kept_count,
+        };
+        if self.at != self.kept_end {
+            self.buffer
+                .copy_within(self.at..self.at + len, self.kept_end);
+        }
+        self.kept_end += len;
+        self.kept_count += 1;
+        self.leave_out(len);
+        position
+    }
+
+    /// Leaves the current record, of `len` bytes, out.
+    pub fn leave_out(&mut self, len: usize) {
+        self.at += len;
+        assert!(self.at <= self.staged_end, "no record is passed twice");
+        assert!(self.kept_end <= self.at, "what is kept only moves up");
+    }
+
+    /// The frame of what was kept. Every record must have been decided on.
+    #[must_use]
+    pub fn finish(self) -> FrameBuilder<'a> {
+        assert!(
+            self.at == self.staged_end,
+            "every record is kept or left out"
+        );
+        assert!(
+            self.kept_count <= self.staged_count,
+            "no more is kept than was there"
+        );
+        FrameBuilder {
+            buffer: self.buffer,
+            end: self.kept_end,
+            record_count: self.kept_count,
+        }
     }
 }
 

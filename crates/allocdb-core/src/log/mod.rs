@@ -26,7 +26,9 @@ pub mod repair;
 pub mod scan;
 pub mod walk;
 
-pub use build::{EncodedFrame, FrameBuilder, FrameMeta, encode_marker, encode_seal};
+pub use build::{
+    EncodedFrame, FrameBuilder, FrameMeta, FramePosition, FrameSieve, encode_marker, encode_seal,
+};
 pub use corruption::{CorruptReason, Corruption, ScanError};
 pub use follow::Follow;
 pub use frame::{Commands, Frame, FrameHeader, FrameKind, LogKey, Marker, commands};

@@ -1,69 +1,161 @@
 //! Looking ahead: touching the memory that a commit will need, before it is needed.
 //!
-//! A command with an operation id of its own misses the cache at least twice: at the cell of its
-//! id, and at the cell and record of the oldest operation, which it takes back. One after the
-//! other, between the steps of a command, each miss is waited for. In a loop that does nothing but
-//! load, the processor has ten of them under way at once. So a commit of many commands first loads
-//! what all of them will look at, and then carries them out.
+//! A command misses the cache several times: at the cell of its operation id, at the cell and record
+//! of what it names, at a reservation's resource, and at the cell and record of the oldest
+//! operation and reservation, which it takes back. One after the other, between the steps of a
+//! command, each miss is waited for. In a loop that does nothing but load, the processor has ten of
+//! them under way at once. So a commit goes through its commands in strides: first it loads what
+//! all commands of a stride will look at, level by level, and then it carries them out.
+//!
+//! A stride is short enough for all that it loads to stay in the nearest caches, and long enough
+//! for the misses to overlap.
 //!
 //! Nothing here changes or decides anything: an answer that was touched in vain costs its time
 //! alone. Rejected: prefetch instructions, which are not to be had without `unsafe`; a load whose
-//! value is handed to [`black_box`] does the same, and also fills the TLB.
+//! value is handed to [`black_box`] does the same, and also fills the TLB. Rejected too: looking
+//! ahead over a whole commit at once; thousands of commands push each other's lines out again.
 
 use std::hint::black_box;
 
-use super::State;
-use crate::command::{Action, Command};
-use crate::ids::{ResourceId, Slot};
+use super::{Hashes, State};
+use crate::command::CommandKind;
+use crate::ids::{Lsn, Slot};
+use crate::slab::Handle;
+
+/// How many commands are looked ahead at a time.
+pub const STRIDE: usize = 64;
+
+/// What looking ahead goes by: a command's kind and hashes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Glance {
+    /// The kind.
+    pub kind: CommandKind,
+    /// The [`State::hashes`].
+    pub hashes: Hashes,
+}
+
+/// Which table a command's target lies in.
+enum Target {
+    Resource,
+    Reservation,
+}
 
 impl State {
-    /// Loads what judging these commands will look at: the cell of each operation id, and that of
-    /// what the command names (of a bundle, its first resource).
-    pub fn look_ahead<'a>(&self, commands: impl Iterator<Item = Command<'a>>) {
-        for command in commands {
-            let hash = self.hash_key.id(command.operation_id.0);
-            black_box(self.operation_index.touch(hash));
-            black_box(self.touch_target(&command.action));
+    /// Loads what judging these commands will look at, if the first new one takes `next_lsn`: the
+    /// cells of their operation ids, and those that new resources and reservations will take.
+    pub fn look_ahead(&self, next_lsn: Lsn, glances: impl Iterator<Item = Glance>) {
+        for (ahead, glance) in (0..).zip(glances) {
+            black_box(self.operation_index.touch(glance.hashes.operation));
+            match glance.kind {
+                CommandKind::CreateResource => {
+                    black_box(self.resource_index.touch(glance.hashes.target));
+                }
+                CommandKind::Reserve => {
+                    let lsn = next_lsn.0.wrapping_add(ahead);
+                    let hash = self.hash_key.id(lsn.into());
+                    black_box(self.reservation_index.touch(hash));
+                }
+                _ => {}
+            }
         }
     }
 
-    /// Loads what applying `command_count` commands at `slot` will take back: the oldest records
-    /// past their window, and the cells of their ids.
-    pub fn look_ahead_at_past(&self, slot: Slot, command_count: usize) {
-        let past_operations = (0..command_count)
-            .map_while(|index| self.operation_queue.at(index))
-            .map(|handle| &self.operations[handle])
-            .take_while(|record| slot >= record.retire_after_slot);
-        for record in past_operations {
-            let hash = self.hash_key.id(record.operation_id);
+    /// Loads what applying these commands at `slot` will look at: what they name, and the oldest
+    /// records past their window, which they take back.
+    pub fn look_ahead_to_apply(&self, slot: Slot, glances: impl Iterator<Item = Glance> + Clone) {
+        let mut count = 0;
+        for glance in glances.clone() {
+            count += 1;
+            match target_of(glance.kind) {
+                Some(Target::Resource) => {
+                    black_box(self.resource_index.touch(glance.hashes.target));
+                }
+                Some(Target::Reservation) => {
+                    black_box(self.reservation_index.touch(glance.hashes.target));
+                }
+                None => {}
+            }
+        }
+        self.touch_past_records(slot, count);
+        for glance in glances.clone() {
+            self.touch_target(&glance);
+        }
+        self.touch_past_cells(slot, count);
+        for glance in glances {
+            self.touch_held_resource(&glance);
+        }
+    }
+
+    fn touch_target(&self, glance: &Glance) {
+        match target_of(glance.kind) {
+            Some(Target::Resource) => {
+                if let Some(handle) = self.resource_index.first_of(glance.hashes.target) {
+                    black_box(self.resources[handle].version);
+                }
+            }
+            Some(Target::Reservation) => {
+                if let Some(handle) = self.reservation_index.first_of(glance.hashes.target) {
+                    black_box(self.reservations[handle].first_resource);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn touch_held_resource(&self, glance: &Glance) {
+        if let Some(Target::Reservation) = target_of(glance.kind)
+            && let Some(handle) = self.reservation_index.first_of(glance.hashes.target)
+        {
+            let resource = self.reservations[handle].first_resource;
+            if !resource.is_none() {
+                black_box(self.resources[resource].version);
+            }
+        }
+    }
+
+    fn touch_past_records(&self, slot: Slot, count: usize) {
+        for handle in self.past_operations(slot, count) {
+            black_box(self.operations[handle].operation_id);
+        }
+        for handle in self.past_reservations(slot, count) {
+            black_box(self.reservations[handle].lsn);
+        }
+    }
+
+    fn touch_past_cells(&self, slot: Slot, count: usize) {
+        for handle in self.past_operations(slot, count) {
+            let hash = self.hash_key.id(self.operations[handle].operation_id);
             black_box(self.operation_index.touch(hash));
         }
-        let past_reservations = (0..command_count)
-            .map_while(|index| self.reservation_queue.at(index))
-            .map(|handle| &self.reservations[handle])
-            .take_while(|record| slot >= record.retire_after_slot);
-        for record in past_reservations {
-            let hash = self.hash_key.id(record.lsn.0.into());
+        for handle in self.past_reservations(slot, count) {
+            let hash = self.hash_key.id(self.reservations[handle].lsn.0.into());
             black_box(self.reservation_index.touch(hash));
         }
     }
 
-    fn touch_target(&self, action: &Action<'_>) -> u64 {
-        let resource = |id: ResourceId| self.resource_index.touch(self.hash_key.id(id.0));
-        match *action {
-            Action::CreateResource { resource_id } | Action::DeleteResource { resource_id } => {
-                resource(resource_id)
-            }
-            Action::Reserve { resource_ids, .. } => resource_ids.iter().next().map_or(0, resource),
-            Action::Confirm { reservation_id, .. }
-            | Action::Extend { reservation_id, .. }
-            | Action::Release { reservation_id, .. }
-            | Action::Revoke { reservation_id }
-            | Action::Reclaim { reservation_id } => {
-                let hash = self.hash_key.id(reservation_id.lsn().0.into());
-                self.reservation_index.touch(hash)
-            }
-            Action::ExpireDue { .. } => 0,
+    fn past_operations(&self, slot: Slot, count: usize) -> impl Iterator<Item = Handle> + '_ {
+        (0..count)
+            .map_while(|index| self.operation_queue.at(index))
+            .take_while(move |&handle| slot >= self.operations[handle].retire_after_slot)
+    }
+
+    fn past_reservations(&self, slot: Slot, count: usize) -> impl Iterator<Item = Handle> + '_ {
+        (0..count)
+            .map_while(|index| self.reservation_queue.at(index))
+            .take_while(move |&handle| slot >= self.reservations[handle].retire_after_slot)
+    }
+}
+
+const fn target_of(kind: CommandKind) -> Option<Target> {
+    match kind {
+        CommandKind::CreateResource | CommandKind::DeleteResource | CommandKind::Reserve => {
+            Some(Target::Resource)
         }
+        CommandKind::Confirm
+        | CommandKind::Extend
+        | CommandKind::Release
+        | CommandKind::Revoke
+        | CommandKind::Reclaim => Some(Target::Reservation),
+        CommandKind::ExpireDue => None,
     }
 }

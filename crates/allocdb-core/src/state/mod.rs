@@ -52,6 +52,7 @@ use record::{OperationRecord, ReservationRecord, ResourceRecord};
 pub use acceptance::{Acceptance, Admission};
 pub use hashes::Hashes;
 pub use invariants::Broken;
+pub use look_ahead::{Glance, STRIDE};
 pub use query::{
     Filter, LIST_LOOK_MAX, Lookup, Reservation, Resource, ResourceState, TableUsage, Usage,
 };

@@ -40,6 +40,70 @@ fn a_command_taken_back_leaves_no_trace() {
 }
 
 #[test]
+fn a_sifted_frame_is_that_of_what_was_kept() {
+    let long = ids(40);
+    let commands = [
+        create(1),
+        reserve(2, &long),
+        create(3),
+        reserve(4, &long[..1]),
+        create(5),
+    ];
+    for kept in 1u32..1 << commands.len() {
+        let is_kept = |index: usize| kept & (1 << index) != 0;
+        let (mut sifted, mut plain) = ([0xEE; 4096], [0x11; 4096]);
+        let mut builder = FrameBuilder::new(&mut sifted);
+        assert!(commands.iter().all(|command| builder.push(command)));
+        let mut sieve = builder.sift();
+        let mut positions = Vec::new();
+        for (index, command) in commands.iter().enumerate() {
+            let (current, len) = sieve.current().expect("one for each");
+            assert_eq!(current, *command, "{kept:b}");
+            if is_kept(index) {
+                positions.push((sieve.keep(len), command));
+            } else {
+                sieve.leave_out(len);
+            }
+        }
+        assert!(sieve.current().is_none());
+        let builder = sieve.finish();
+        for (position, command) in positions {
+            assert_eq!(builder.command_at(position), Some(*command), "{kept:b}");
+        }
+        let encoded = builder.finish(&key(), &meta());
+
+        let mut builder = FrameBuilder::new(&mut plain);
+        for (index, command) in commands.iter().enumerate() {
+            assert!(!is_kept(index) || builder.push(command));
+        }
+        assert_eq!(builder.finish(&key(), &meta()), encoded, "{kept:b}");
+        assert_eq!(sifted[..encoded.len], plain[..encoded.len], "{kept:b}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "every record is kept or left out")]
+fn a_sieve_is_gone_through_to_its_end() {
+    let mut buffer = [0; 1024];
+    let mut builder = FrameBuilder::new(&mut buffer);
+    assert!(builder.push(&create(1)) && builder.push(&create(2)));
+    let mut sieve = builder.sift();
+    let (_, len) = sieve.current().expect("two are there");
+    let _ = sieve.keep(len);
+    let _ = sieve.finish();
+}
+
+#[test]
+fn a_record_longer_than_its_caller_allows_is_refused_and_nothing_changes() {
+    let long = ids(2);
+    let mut buffer = [0; 1024];
+    let mut builder = FrameBuilder::new(&mut buffer);
+    assert!(!builder.push_within(&reserve(2, &long), 71 + 15));
+    assert_eq!((builder.record_count(), builder.payload_len()), (0, 0));
+    assert!(builder.push_within(&reserve(2, &long), 71 + 16));
+}
+
+#[test]
 fn what_is_judged_is_read_from_the_frame_and_not_from_the_host() {
     // R67: the host changes its array after the push; the frame has the ids of the push.
     let mut host = ids(3);

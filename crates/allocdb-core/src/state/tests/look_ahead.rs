@@ -48,11 +48,18 @@ fn looking_ahead_changes_nothing() {
         valid_until_slot: Slot(0),
         action,
     });
-    fixture.state.look_ahead(commands);
+    let state = &fixture.state;
+    let glances = commands.map(|command| Glance {
+        kind: command.action.kind(),
+        hashes: state.hashes(&command),
+    });
+    for lsn in [1, state.last_lsn().0 + 1, u64::MAX] {
+        state.look_ahead(Lsn(lsn), glances.clone());
+    }
     for slot in [0, fixture.slot, fixture.slot + 1000, u64::MAX] {
-        for command_count in [0, 1, 1000] {
-            let state = &fixture.state;
-            state.look_ahead_at_past(Slot(slot), command_count);
+        for count in [0, 1, 1000] {
+            let many = glances.clone().cycle().take(count);
+            state.look_ahead_to_apply(Slot(slot), many);
         }
     }
     assert_eq!(fixture.image(), before);
