@@ -54,3 +54,15 @@ impl ByteSink for Vec<u8> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ByteSource;
+
+    #[test]
+    fn a_source_is_empty_where_it_has_no_bytes() {
+        let (mut none, mut one): (&[u8], &[u8]) = (&[], &[0]);
+        assert!(ByteSource::is_empty(&mut none).unwrap_or_else(|never| match never {}));
+        assert!(!ByteSource::is_empty(&mut one).unwrap_or_else(|never| match never {}));
+    }
+}

@@ -110,3 +110,26 @@ fn every_bit_flip_decodes_to_something_else_or_is_refused() {
         }
     }
 }
+
+#[test]
+fn the_longest_bundle_fits_the_longest_record_exactly() {
+    let ids: Vec<[u8; 16]> = (1..=u128::from(BUNDLE_LEN_MAX) + 1)
+        .map(u128::to_le_bytes)
+        .collect();
+    let reserve = |count: usize| Command {
+        operation_id: OperationId(1),
+        valid_until_slot: Slot(0),
+        action: Action::Reserve {
+            resource_ids: ResourceIds::new(&ids[..count]),
+            holder_id: HolderId(1),
+            ttl_slots: 1,
+        },
+    };
+    let mut out = vec![0; RECORD_BYTES_MAX + 16];
+    let longest = BUNDLE_LEN_MAX as usize;
+    assert_eq!(
+        encode_record(&reserve(longest), &mut out),
+        Some(RECORD_BYTES_MAX)
+    );
+    assert_eq!(encode_record(&reserve(longest + 1), &mut out), None);
+}

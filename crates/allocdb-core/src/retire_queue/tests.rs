@@ -47,3 +47,21 @@ fn one_too_many_is_our_bug() {
     queue.push(Handle(0));
     queue.push(Handle(1));
 }
+
+#[test]
+fn a_prefix_is_found_by_few_looks_however_long_it_is() {
+    use core::cell::Cell;
+    let mut queue = RetireQueue::new(4096).expect("memory");
+    (0..4096).for_each(|handle| queue.push(Handle(handle)));
+    for past in [0u32, 1, 2, 3, 1000, 2048, 4095, 4096] {
+        let looks = Cell::new(0u32);
+        let found = queue.prefix_len(|handle| {
+            looks.set(looks.get() + 1);
+            handle.0 < past
+        });
+        assert_eq!(found, past as usize);
+        // Doubling to the answer's length, and halving back.
+        let bound = 2 * (past + 1).ilog2() + 2;
+        assert!(looks.get() <= bound, "{} looks at {past}", looks.get());
+    }
+}

@@ -110,3 +110,19 @@ fn restoring_refuses_what_does_not_fit() {
     assert!(!slab.restore_record(Handle(0), item(2)), "taken");
     assert!(!slab.restore_record(Handle(1), item(2)), "never given out");
 }
+
+#[test]
+fn a_slab_knows_its_capacity_and_lists_no_used_record_as_free() {
+    let mut slab: Slab<Item> = Slab::new(3).expect("memory");
+    assert_eq!(slab.capacity(), 3);
+    assert!(slab.restore_fresh(3));
+    assert!(slab.restore_record(Handle(1), item(1)));
+    assert!(!slab.restore_free(Handle::NONE, Handle(1)), "in use");
+    assert_eq!(slab.used(Handle(1)), Some(&item(1)), "and left as it is");
+    assert!(slab.restore_free(Handle::NONE, Handle(0)));
+    assert!(slab.restore_free(Handle(0), Handle(2)));
+    assert!(slab.free_list_is_whole());
+    // A list that leads into a used record is found out, whatever it counts.
+    slab[Handle(0)].set_free_link(Handle(1));
+    assert!(!slab.free_list_is_whole());
+}

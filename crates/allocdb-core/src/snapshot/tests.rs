@@ -340,3 +340,41 @@ fn a_hosts_position_comes_back_byte_for_byte() {
         );
     }
 }
+
+/// R95, R100: what a snapshot may say in place of the state's own, and no more.
+#[test]
+fn a_snapshot_may_say_only_what_its_state_bears() {
+    let mut state = state();
+    apply(&mut state, 1, 1, create(1));
+    let own = Overrides::none(&state);
+    assert!(own.suit(&state));
+    let last = state.last_lsn();
+    let at = |last_lsn| Overrides { last_lsn, ..own };
+    assert!(at(Lsn(last.0 + 1)).suit(&state) && at(Lsn::MAX).suit(&state));
+    assert!(!at(Lsn(last.0 - 1)).suit(&state), "a position goes back");
+    assert!(!at(Lsn(u64::MAX)).suit(&state), "there is no such position");
+    let under = |config| Overrides { config, ..own };
+    let renamed = Config {
+        database_id: own.config.database_id + 1,
+        ..own.config
+    };
+    let grown = Config {
+        max_resources: own.config.max_resources + 1,
+        ..renamed
+    };
+    assert!(under(renamed).suit(&state) && under(grown).suit(&state));
+    let shrunk = Config {
+        max_resources: own.config.max_resources - 1,
+        ..own.config
+    };
+    let reseeded = Config {
+        hash_seed: own.config.hash_seed + 1,
+        ..own.config
+    };
+    let invalid = Config {
+        max_resources: u32::MAX,
+        ..own.config
+    };
+    assert!(!under(shrunk).suit(&state) && !under(reseeded).suit(&state));
+    assert!(!under(invalid).suit(&state), "beyond every bound");
+}

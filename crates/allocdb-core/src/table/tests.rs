@@ -127,3 +127,13 @@ fn removing_an_unknown_key_is_our_bug() {
     table.insert(5, Handle(1));
     table.remove(5, Handle(2));
 }
+
+#[test]
+fn the_smallest_tables_have_room_for_runs_to_end() {
+    for (capacity, cells) in [(1, 16), (7, 16), (8, 16), (9, 18), (1000, 2000)] {
+        assert_eq!(Table::memory_bytes(capacity), cells * 8, "{capacity}");
+    }
+    let is_within_reach = |capacity| Table::new(capacity).expect("memory").is_within_reach();
+    assert!(is_within_reach(1) && is_within_reach(64));
+    assert!(!is_within_reach(65) && !is_within_reach(1000));
+}

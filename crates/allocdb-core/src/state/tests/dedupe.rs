@@ -221,6 +221,57 @@ fn the_last_log_position_is_given_once() {
     assert_eq!(said, Admission::Rejected(Rejection::LsnExhausted));
 }
 
+/// R70: the digest is a function of the answers alone, and every field of them has its bits.
+#[test]
+fn the_digest_takes_in_every_field_of_every_answer() {
+    let mut state = State::new(config()).expect("a valid configuration");
+    let mut expected = Digest::default();
+    let outcome = Outcome {
+        lsn: Lsn(5),
+        code: ResultCode::InvalidState,
+        reservation_id: ReservationId::new(3, Lsn(4)),
+        deadline_slot: Slot(77),
+        failed_index: 0x0102_0304,
+        from_retry_cache: true,
+    };
+    let first_time = Outcome {
+        failed_index: NO_INDEX,
+        from_retry_cache: false,
+        ..outcome
+    };
+    for (lsn, outcome) in [(6, outcome), (7, first_time)] {
+        let verdict = Verdict::Outcome(outcome);
+        state.absorb(&Applied {
+            lsn: Lsn(lsn),
+            verdict,
+        });
+        let code = outcome.code as u64 * 2 + u64::from(outcome.from_retry_cache);
+        let flags = (1 << 56) + code * (1 << 32) + u64::from(outcome.failed_index);
+        for word in [lsn, flags, 5, 4, 77] {
+            expected.word(word);
+        }
+        assert_eq!(state.digest(), expected, "{outcome:?}");
+    }
+    let count = 0x0A0B_0C0D;
+    let verdict = Verdict::Expired { count };
+    state.absorb(&Applied {
+        lsn: Lsn(8),
+        verdict,
+    });
+    expected.word(8);
+    expected.word((2 << 56) + u64::from(count));
+    assert_eq!(state.digest(), expected);
+    let rejection = Rejection::LsnExhausted;
+    let verdict = Verdict::Rejected(rejection);
+    state.absorb(&Applied {
+        lsn: Lsn(9),
+        verdict,
+    });
+    expected.word(9);
+    expected.word((3 << 56) + u64::from(rejection.status()));
+    assert_eq!(state.digest(), expected);
+}
+
 /// R70, R71.
 #[test]
 fn the_digest_tells_apart_what_was_answered() {
