@@ -32,6 +32,7 @@ use allocdb_core::outcome::Verdict;
 use allocdb_core::state::{Acceptance, Admission, Glance, STRIDE, State};
 use allocdb_core::{Action, Command, Config, Lsn, OperationId, Rejection, Slot};
 
+use crate::aligned::AlignedBytes;
 use crate::checkpoint;
 use crate::clock::LeapGuard;
 use crate::diagnostics::{Diagnostics, Level};
@@ -141,7 +142,7 @@ pub(crate) struct Committer<S: Storage> {
     page: Option<HealthPage<S>>,
     acceptance: Acceptance,
     /// The frame of the commit.
-    frame: Box<[u8]>,
+    frame: AlignedBytes,
     /// The commit's commands, retries and all.
     staged: Vec<Staged>,
     /// For each client record of the frame, its command in `staged`.
@@ -186,7 +187,7 @@ impl<S: Storage> Committer<S> {
             wal,
             page: None,
             acceptance: Acceptance::new(settings.max_batch_commands)?,
-            frame: reserved_bytes(frame_bytes(settings))?,
+            frame: AlignedBytes::new(frame_bytes(settings))?,
             staged: reserved(command_count)?,
             logged: reserved(command_count)?,
             repeats: reserved(command_count)?,
@@ -299,7 +300,7 @@ impl<S: Storage> Committer<S> {
         self.logged.clear();
         self.repeats.clear();
         let state = shared.state();
-        let mut frame = FrameBuilder::new(&mut self.frame);
+        let mut frame = FrameBuilder::new(self.frame.bytes_mut());
         let may_expire = shared.settings.auto_expire && state.is_due(slot_at_most(group, &state));
         if may_expire {
             let command = expire_due(shared.config.max_expirations_per_tick);
@@ -367,7 +368,7 @@ impl<S: Storage> Committer<S> {
     /// is definite leaves everything as it was; any other halts (R89).
     fn write(&mut self, shared: &Shared, accepted: Accepted) -> Result<(), SubmitError> {
         assert!(accepted.record_count > 0, "a commit has something new");
-        let frame = &self.frame[..accepted.encoded.len];
+        let frame = &self.frame.bytes()[..accepted.encoded.len];
         match self.wal.reserve(frame.len()) {
             Ok(()) => {}
             Err(ReserveError::Full(error)) => {
@@ -399,7 +400,7 @@ impl<S: Storage> Committer<S> {
 
     /// Applies the records of the frame as it was written, and answers.
     fn apply(&mut self, shared: &Shared, group: &mut Group<'_>, accepted: Accepted) {
-        let payload = &self.frame[FRAME_HEADER_BYTES..][..accepted.payload_len];
+        let payload = &self.frame.bytes()[FRAME_HEADER_BYTES..][..accepted.payload_len];
         let slot = accepted.meta.request_slot;
         let mut state = shared.state.write().expect("a halted engine has no leader");
         let mut figures = shared.figures();
@@ -489,7 +490,7 @@ impl<S: Storage> Committer<S> {
         if last_lsn.after(1).is_none() {
             return Err(SubmitError::LsnExhausted);
         }
-        let mut frame = FrameBuilder::new(&mut self.frame);
+        let mut frame = FrameBuilder::new(self.frame.bytes_mut());
         assert!(frame.push(&expire_due(limit)), "a frame has room for one");
         let accepted = finish(&self.wal, shared, frame, slot);
         self.write(shared, accepted)?;
@@ -568,7 +569,7 @@ impl<S: Storage> Committer<S> {
 pub(crate) fn memory_bytes(settings: &Settings) -> u64 {
     let command_count = settings.max_batch_commands as usize;
     let per_command = size_of::<Staged>() + size_of::<u32>() + size_of::<Repeat>();
-    let buffers = frame_bytes(settings);
+    let buffers = AlignedBytes::memory_bytes(frame_bytes(settings));
     Acceptance::memory_bytes(settings.max_batch_commands)
         + (buffers + command_count * per_command) as u64
 }
@@ -723,12 +724,6 @@ fn reserved<T>(count: usize) -> Result<Vec<T>, TryReserveError> {
     let mut items = Vec::new();
     items.try_reserve_exact(count)?;
     Ok(items)
-}
-
-fn reserved_bytes(count: usize) -> Result<Box<[u8]>, TryReserveError> {
-    let mut bytes = reserved(count)?;
-    bytes.resize(count, 0);
-    Ok(bytes.into_boxed_slice())
 }
 
 /// A number within bounds that fit a `u32`.

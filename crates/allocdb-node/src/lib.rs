@@ -23,6 +23,7 @@
 //! | [`wire`] | the byte API for other languages: messages over the engine |
 //! | [`error`], [`status`] | what can go wrong, and its number |
 
+mod aligned;
 pub mod backup;
 mod baseline;
 pub mod batch;

@@ -15,6 +15,7 @@
 //! - A name that was created, renamed or removed survives a crash only after `sync_directory`.
 //! - A read or write is whole or an error; an error may leave any part of a write behind.
 
+mod direct;
 #[cfg(any(test, feature = "torture"))]
 pub mod faulty;
 mod file;
@@ -49,6 +50,18 @@ pub trait Storage: Send + Sync {
 
     /// Writes all of `bytes`.
     fn write_at(&self, file: &Self::File, offset: u64, bytes: &[u8]) -> Result<(), IoError>;
+
+    /// Writes all of `bytes` and makes the file's bytes durable, in one step where the system has
+    /// one. Only into bytes that the file has already. After an error nothing is known of either.
+    fn write_durable_at(
+        &self,
+        file: &Self::File,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), IoError> {
+        self.write_at(file, offset, bytes)?;
+        self.sync_data(file)
+    }
 
     /// Cuts the file, or extends it with zeros.
     fn set_len(&self, file: &Self::File, len: u64) -> Result<(), IoError>;

@@ -226,17 +226,17 @@ impl<S: Storage> Wal<S> {
             end + SECTOR <= self.tail.file_bytes,
             "the room was reserved"
         );
-        if let Err(error) = self
-            .storage
-            .write_at(&self.file, self.tail.end_offset, frame)
-        {
+        let offset = self.tail.end_offset;
+        // R88: nothing is applied, so nothing is answered, before this has returned.
+        let written = if meta.is_synced && !is_planted(Canary::AcknowledgedBeforeSync) {
+            self.storage.write_durable_at(&self.file, offset, frame)
+        } else {
+            self.storage.write_at(&self.file, offset, frame)
+        };
+        if let Err(error) = written {
             return Err(self.fail_log(error));
         }
         if meta.is_synced {
-            // R88: nothing is applied, so nothing is answered, before this has returned.
-            if !is_planted(Canary::AcknowledgedBeforeSync) {
-                self.sync()?;
-            }
             self.tail.durable_lsn = encoded.last_lsn;
         }
         self.tail.end_offset = end;

@@ -24,6 +24,7 @@ use std::path::Path;
 
 use allocdb_core::ConfigError;
 
+use super::direct::{DirectFile, DirectWrite};
 use super::lock::LockRecord;
 use super::{FileMode, LOCK_BYTES, LockError, NameText, Storage};
 use crate::cancellation::CancellationOff;
@@ -74,6 +75,8 @@ pub struct FileStorage {
 pub struct OpenFile {
     name: FileName,
     descriptor: Descriptor,
+    /// Of a log that is written.
+    direct: Option<DirectFile>,
     /// Writes that end below need no look at the file size limit.
     limit_checked: AtomicU64,
 }
@@ -89,6 +92,7 @@ impl OpenFile {
         Self {
             name,
             descriptor,
+            direct: None,
             limit_checked: AtomicU64::new(0),
         }
     }
@@ -249,7 +253,13 @@ impl Storage for FileStorage {
         })?;
         // SAFETY: the descriptor was just opened and belongs to nobody else.
         let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        Ok(OpenFile::new(name, Descriptor::Plain(descriptor)))
+        let is_log = matches!(name, FileName::Wal | FileName::WalTemporary);
+        let direct = (is_log && mode != FileMode::Read)
+            .then(|| DirectFile::open(|flags| self.open_raw(name, flags)));
+        Ok(OpenFile {
+            direct: direct.flatten(),
+            ..OpenFile::new(name, Descriptor::Plain(descriptor))
+        })
     }
 
     fn len(&self, file: &OpenFile) -> Result<u64, IoError> {
@@ -308,6 +318,24 @@ impl Storage for FileStorage {
             }
         }
         Ok(())
+    }
+
+    fn write_durable_at(&self, file: &OpenFile, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        let _quiet = CancellationOff::new();
+        check_size_limit(file, offset, bytes.len())?;
+        let position = position(file, "write", offset)?;
+        let done = match &file.direct {
+            None => 0,
+            Some(direct) => match direct.write_at(position, bytes) {
+                DirectWrite::Done => return Ok(()),
+                DirectWrite::Refused(done) => done,
+                DirectWrite::Failed(done, errno) => {
+                    return Err(file.error("write", offset.saturating_add(done as u64), errno));
+                }
+            },
+        };
+        self.write_at(file, offset.saturating_add(done as u64), &bytes[done..])?;
+        self.sync_data(file)
     }
 
     fn set_len(&self, file: &OpenFile, len: u64) -> Result<(), IoError> {
@@ -529,7 +557,7 @@ fn position(file: &OpenFile, operation: &'static str, offset: u64) -> Result<lib
 }
 
 /// Makes a call until no signal interrupts it.
-fn retry(mut call: impl FnMut() -> c_long) -> Result<c_long, i32> {
+pub(super) fn retry(mut call: impl FnMut() -> c_long) -> Result<c_long, i32> {
     loop {
         match errno_of(call()) {
             Err(libc::EINTR) => {}

@@ -2,6 +2,7 @@
 
 use super::file::is_network_file_system;
 use super::*;
+use crate::aligned::AlignedBytes;
 use crate::fork::tests::{FORKS, in_forked_child};
 use crate::status;
 
@@ -61,6 +62,54 @@ fn every_flipped_bit_and_every_cut_of_a_lock_file_is_noticed() {
     }
     for len in 0..LOCK_BYTES {
         assert_eq!(LockRecord::decode(&bytes[..len]), None);
+    }
+}
+
+/// Whatever the system demands of direct writes, and whether it has them at all.
+#[test]
+fn a_durable_write_is_a_write_of_any_bytes_at_any_place() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for place in [directory.path(), std::path::Path::new("/dev/shm")] {
+        let Ok(within) = tempfile::tempdir_in(place) else {
+            continue;
+        };
+        let storage = open(within.path()).expect("it is there");
+        let aligned = AlignedBytes::new(16_384).expect("memory");
+        let page = (aligned.bytes().as_ptr() as usize, aligned.bytes().len());
+        assert_eq!(page.0 % 4096, 0);
+        // Sectors from a page, and what no direct write takes: odd addresses, places and lengths.
+        for (from, offset, len) in [
+            (0, 4096, 512),
+            (0, 4608, 8192),
+            (512, 512, 1024),
+            (1, 4096, 512),
+            (0, 4097, 512),
+            (0, 4096, 511),
+            (3, 5, 7),
+            (0, 0, 0),
+        ] {
+            let file = storage
+                .open(FileName::WalTemporary, FileMode::Create)
+                .expect("made");
+            storage
+                .write_at(&file, 0, &[0xEE; 16_384])
+                .expect("written");
+            let mut bytes = AlignedBytes::new(16_384).expect("memory");
+            bytes.bytes_mut().fill(0x11);
+            let bytes = &bytes.bytes()[from..from + len];
+            let offset_bytes = u64::try_from(offset).expect("small");
+            for _ in 0..2 {
+                storage
+                    .write_durable_at(&file, offset_bytes, bytes)
+                    .expect("written");
+            }
+            let mut out = vec![0; 16_384];
+            storage.read_at(&file, 0, &mut out).expect("read");
+            let mut expected = vec![0xEE; 16_384];
+            expected[offset..offset + len].fill(0x11);
+            assert!(out == expected, "{len} bytes at {offset}, from {from}");
+            assert_eq!(storage.len(&file), Ok(16_384));
+        }
     }
 }
 
