@@ -107,8 +107,8 @@ pub enum Canary {
     LeaderUnmarked,
     /// Submissions are called done before their answers are there.
     DoneBeforeAnswered,
-    /// A waiting thread polls whether it is done without the queue's lock.
-    DonePolledUnlocked,
+    /// A submission is handed back to its owner without ordering what was answered before it.
+    DoneUnordered,
     /// A halt that wakes the threads of even groups alone.
     HaltWakesOneParity,
     /// A leader's panic that halts nothing.

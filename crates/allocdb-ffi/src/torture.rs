@@ -27,7 +27,7 @@ const CANARIES: [(&CStr, Canary); 14] = [
     (c"last position is near", Canary::LastPositionIsNear),
     (c"child keeps lock", Canary::ChildKeepsLock),
     (c"close does not wait", Canary::CloseDoesNotWait),
-    (c"done polled unlocked", Canary::DonePolledUnlocked),
+    (c"done unordered", Canary::DoneUnordered),
     (c"cancelled inside", Canary::CancelledInside),
     (c"callback may call", Canary::CallbackMayCall),
 ];

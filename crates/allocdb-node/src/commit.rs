@@ -219,10 +219,11 @@ impl<S: Storage> Committer<S> {
         }
         // Before anybody is answered: who hears of a commit finds it in the page.
         self.show(shared, false);
-        group.publish();
         if shared.queue.halt_reason().is_none()
             && self.wal.bytes_since_checkpoint() >= self.checkpoint_due_bytes
         {
+            // Nobody waits for a checkpoint; else the group goes when the next leader is called.
+            group.publish();
             // What failed has been said in the log and counted; nobody waits for it.
             let _ = self.checkpoint(shared);
             self.show(shared, false);

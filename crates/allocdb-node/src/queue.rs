@@ -2,18 +2,21 @@
 //!
 //! A caller puts a ticket, which lies on its stack, into a ring that was reserved at open, and
 //! waits. Tickets are numbered into groups as they come; a group is what fits one commit. Whoever
-//! finds nobody leading takes the oldest group, carries it out, marks its tickets done, wakes
-//! exactly the threads of that group, and one more to lead the next. While it syncs, the next
-//! group gathers. The groups alternate between two condition variables, so that waking one group
-//! does not wake the other. Rejected: one condition variable (each commit wakes everybody: less
-//! than half the throughput at 64 threads), one per ticket (a system call for each thread that is
-//! woken), a thread of the library's own (a library that starts threads owns a part of its host).
+//! finds nobody leading takes the oldest group, carries it out, marks its tickets done, wakes one
+//! thread to lead the next group, and then exactly the threads of its own. While it syncs, the next
+//! group gathers. The groups alternate between two events, so that waking one group does not wake
+//! the other. Who is woken and finds its ticket done goes back to its caller without the queue's
+//! lock. Rejected: condition variables (everybody who is woken queues up for the lock), one event
+//! for all (each commit wakes everybody: less than half the throughput at 64 threads), one per
+//! ticket (a system call for each thread that is woken), a thread of the library's own (a library
+//! that starts threads owns a part of its host).
 //!
 //! Invariants:
 //! 1. A ticket's address is in the ring or with the leader exactly from `enter` until it is marked
 //!    done, and `run` does not return, nor unwind, before that.
 //! 2. `is_leading` is true exactly while a thread is between taking a group and its guard's drop.
-//! 3. Where nobody leads and a ticket waits, its owner or a woken thread is on its way to lead.
+//! 3. Where nobody leads and a ticket waits, its owner or a woken thread is on its way to lead, or a
+//!    thread that has led is about to wake its whole group and, with it, all who wait where it waits.
 //!
 //! This is the crate's one place where unsafe code is about memory: the tickets' addresses.
 
@@ -27,7 +30,8 @@ use crate::error::SubmitError;
 use crate::halt::HaltReason;
 use crate::submission::{Kind, Submission};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::event::Event;
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a submission did not get into the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +62,7 @@ pub(crate) struct Queue {
     /// The leader's group.
     taken: Mutex<Vec<TicketAddress>>,
     /// Where the threads of even and of odd groups wait.
-    wake: [Condvar; 2],
+    wake: [Event; 2],
 }
 
 struct Inner {
@@ -67,7 +71,6 @@ struct Inner {
     len: usize,
     is_leading: bool,
     halt: Option<HaltReason>,
-    waiting: [u32; 2],
     gathering: Gathering,
     overloads: u64,
 }
@@ -84,16 +87,18 @@ struct Ticket {
     /// The owner's submission, its lifetime forgotten; invariant 1 stands in for it.
     submission: NonNull<Submission<'static>>,
     group: Cell<u64>,
-    is_done: Cell<bool>,
+    /// Whether the submission is its owner's again.
+    is_done: AtomicBool,
 }
 
 /// Where a ticket lies.
 #[derive(Clone, Copy)]
 struct TicketAddress(NonNull<Ticket>);
 
-// SAFETY: a ticket's fields are used by one thread at a time: `group` and `is_done` under the
-// queue's lock, the submission by its owner before `push` and after it is done, by the leader in
-// between, each handed over through the lock. What a submission refers to is `Send` (`Batch` is).
+// SAFETY: a ticket's plain fields are used by one thread at a time: `group` under the queue's lock or
+// by its owner, who alone changes it, before `push`; the submission by its owner before `push` and
+// after it is done, by the leader in between, handed over through the lock and back through
+// `is_done`. What a submission refers to is `Send` (`Batch` is).
 unsafe impl Send for TicketAddress {}
 
 impl TicketAddress {
@@ -117,8 +122,10 @@ impl TicketAddress {
 
     /// Marks it done: from here on the address is not to be used. The queue's lock is held.
     fn finish(self, _inner: &mut Inner) {
-        // SAFETY: as in `group`; the owner reads the cell only under the lock.
-        unsafe { self.0.as_ref() }.is_done.set(true);
+        // SAFETY: as in `group`; the owner may be gone as soon as it reads the word.
+        let is_done = unsafe { &self.0.as_ref().is_done };
+        // What the leader answered comes before; the owner acquires it.
+        is_done.store(true, done_ordering(Ordering::Release));
     }
 }
 
@@ -145,7 +152,6 @@ impl Queue {
             len: 0,
             is_leading: false,
             halt: None,
-            waiting: [0; 2],
             gathering: Gathering {
                 number: 0,
                 is_open: false,
@@ -159,7 +165,7 @@ impl Queue {
             is_halted: AtomicBool::new(false),
             inner: Mutex::new(inner),
             taken: Mutex::new(taken),
-            wake: [Condvar::new(), Condvar::new()],
+            wake: [Event::default(), Event::default()],
         })
     }
 
@@ -191,7 +197,7 @@ impl Queue {
         inner.enter(&ticket, join, self.bounds)?;
         // From here to the end of the wait the ticket's address is known to others: nothing in
         // between returns, and what unwinds (a leader's panic) has marked every ticket done before.
-        drop(self.wait(inner, &ticket, &mut lead));
+        self.wait(inner, &ticket, &mut lead);
         Ok(())
     }
 
@@ -208,8 +214,9 @@ impl Queue {
         let mut inner = self.lock();
         let enter = |(ticket, join)| inner.enter(ticket, join, self.bounds);
         let entered: Vec<_> = tickets.iter().zip(joins).map(enter).collect();
+        drop(inner);
         for (ticket, _) in tickets.iter().zip(&entered).filter(|(_, in_)| in_.is_ok()) {
-            inner = self.wait(inner, ticket, &mut lead);
+            self.wait(self.lock(), ticket, &mut lead);
         }
         entered
     }
@@ -220,24 +227,21 @@ impl Queue {
         mut inner: MutexGuard<'q, Inner>,
         ticket: &Ticket,
         lead: &mut impl FnMut(&mut Group<'_>),
-    ) -> MutexGuard<'q, Inner> {
-        while !ticket.is_done.get() {
-            if inner.is_leading && is_planted(Canary::DonePolledUnlocked) {
+    ) {
+        while !ticket.is_done() {
+            if inner.is_leading {
+                let event = &self.wake[parity(ticket.group.get())];
+                let number = event.number();
                 drop(inner);
-                core::hint::black_box(ticket.is_done.get());
+                event.wait(number);
+                if ticket.is_done() {
+                    return;
+                }
                 inner = self.lock();
-            } else if inner.is_leading {
-                let parity = parity(ticket.group.get());
-                inner.waiting[parity] += 1;
-                inner = self.wake[parity]
-                    .wait(inner)
-                    .unwrap_or_else(PoisonError::into_inner);
-                inner.waiting[parity] -= 1;
             } else {
                 inner = self.lead_one(inner, lead);
             }
         }
-        inner
     }
 
     /// Takes the oldest group and carries it out.
@@ -282,9 +286,14 @@ impl Queue {
             address.finish(inner);
         }
         inner.gathering.is_open = false;
-        self.wake[0].notify_all();
-        if !is_planted(Canary::HaltWakesOneParity) {
-            self.wake[1].notify_all();
+        let woken = if is_planted(Canary::HaltWakesOneParity) {
+            1
+        } else {
+            2
+        };
+        for event in &self.wake[..woken] {
+            event.change();
+            event.wake_all();
         }
     }
 
@@ -318,8 +327,22 @@ impl Ticket {
         Self {
             submission: NonNull::from(submission).cast(),
             group: Cell::new(0),
-            is_done: Cell::new(false),
+            is_done: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the submission is its owner's again, with all that was answered.
+    fn is_done(&self) -> bool {
+        self.is_done.load(done_ordering(Ordering::Acquire))
+    }
+}
+
+/// The ordering of a ticket's last word; none where that is the planted bug.
+fn done_ordering(sound: Ordering) -> Ordering {
+    if is_planted(Canary::DoneUnordered) {
+        Ordering::Relaxed
+    } else {
+        sound
     }
 }
 
@@ -421,7 +444,7 @@ pub(crate) struct Group<'q> {
     is_complete: bool,
 }
 
-impl Group<'_> {
+impl<'q> Group<'q> {
     /// How many submissions it has; none once published.
     pub(crate) fn len(&self) -> usize {
         self.tickets.len()
@@ -435,23 +458,26 @@ impl Group<'_> {
         unsafe { address.submission() }
     }
 
-    /// Tells the owners that their submissions are carried out, and lets them go.
+    /// Tells the owners that their submissions are carried out, and lets them go, before the
+    /// leadership ends.
     pub(crate) fn publish(&mut self) {
         let mut inner = self.queue.lock();
-        self.finish(&mut inner);
+        let finished = self.finish(&mut inner);
+        drop(inner);
+        if let Some(event) = finished {
+            event.wake_all();
+        }
     }
 
-    fn finish(&mut self, inner: &mut Inner) {
-        let Some(first) = self.tickets.first() else {
-            return;
-        };
-        let parity = parity(first.group(inner));
+    /// Marks every ticket done. Returns where their owners wait.
+    fn finish(&mut self, inner: &mut Inner) -> Option<&'q Event> {
+        let first = self.tickets.first()?;
+        let event = &self.queue.wake[parity(first.group(inner))];
         for address in self.tickets.drain(..) {
             address.finish(inner);
         }
-        if inner.waiting[parity] > 0 {
-            self.queue.wake[parity].notify_all();
-        }
+        event.change();
+        Some(event)
     }
 }
 
@@ -460,16 +486,24 @@ impl Drop for Group<'_> {
     /// before it was carried out, "panicked", stands.
     fn drop(&mut self) {
         let mut inner = self.queue.lock();
-        self.finish(&mut inner);
+        let finished = self.finish(&mut inner);
         inner.is_leading = false;
         if !self.is_complete && !is_planted(Canary::PanicHaltsNothing) {
             self.queue.halt_locked(&mut inner, HaltReason::Panic);
         }
-        if let Some(next) = inner.front() {
-            let parity = parity(next.group(&inner));
-            if inner.waiting[parity] > 0 && !is_planted(Canary::NextGroupSleeps) {
-                self.queue.wake[parity].notify_one();
-            }
+        let next = inner.front().map(|next| parity(next.group(&inner)));
+        let next = next.filter(|_| !is_planted(Canary::NextGroupSleeps));
+        let next = next.map(|parity| &self.queue.wake[parity]);
+        if let Some(event) = next {
+            event.change();
+        }
+        drop(inner);
+        // The next group is led while this one wakes up.
+        if let Some(event) = next {
+            event.wake_one();
+        }
+        if let Some(event) = finished {
+            event.wake_all();
         }
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! That scheduler is sequentially consistent: it tries orders, not the weaker memory of a
 //! processor. Nothing here needs more than it tries, because there is no lock-free structure of
-//! two words. The atomics are two:
+//! two words. The atomics are four:
 //! - `Gate::calls` is one word, changed only by read-modify-writes, each of which acquires and
 //!   releases. All threads agree on the order of changes to one word, so none enters behind the
 //!   closing bit; and the closer's load of "closing, nobody inside" reads the end of a release
@@ -20,6 +20,11 @@
 //! - `Queue::is_halted` is set once, under the queue's lock, and only saves reads that lock. Who
 //!   reads false is as one who came before the halt: a submission asks again under the lock, and a
 //!   read answers from the state whose lock it holds, in which nothing is that was not durable.
+//!
+//! - A ticket's `is_done` hands a submission back to its owner: stored with release by the leader, who
+//!   does not touch the ticket after that, loaded with acquire by the owner.
+//! - An [`event::Event`]'s number orders nothing; it only keeps a thread from going to sleep behind a
+//!   change.
 //!
 //! Rejected: `loom`, which tries weaker orders but cannot run a whole engine: a commit has some
 //! hundred steps. Also rejected: a trait for primitives, which would be a parameter of everything.
@@ -34,6 +39,7 @@ pub(crate) use shuttle::sync::{
     Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, atomic,
 };
 
+pub(crate) mod event;
 #[cfg(tsan)]
 mod tsan;
 #[cfg(tsan)]
