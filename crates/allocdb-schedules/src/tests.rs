@@ -9,7 +9,7 @@ use crate::run::{Chooser, Chunk, Tally};
 use crate::scenario::Scenario;
 
 /// Schedules within which a planted bug has to show.
-const COUNT: usize = 500;
+const COUNT: usize = 1000;
 
 /// Tries `scenario` under both choosers; what the first schedule that fails says.
 fn first_found(scenario: Scenario) -> Option<String> {
