@@ -663,10 +663,7 @@ fn stage_command(
         return Err(Rejection::Malformed { field: "kind" });
     }
     copy.check(state.config())?;
-    Ok(Glance {
-        kind: copy.action.kind(),
-        hashes: state.hashes(&copy),
-    })
+    Ok(state.glance(&copy))
 }
 
 /// Completes the frame of a commit at `slot`.

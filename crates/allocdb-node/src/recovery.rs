@@ -35,9 +35,9 @@ use allocdb_core::log::{
     CorruptReason, FRAME_BYTES_MAX, Frame, FrameKind, LOG_HEADER_BYTES, LOG_VERSION, LogEnd,
     LogHeader, LogHeaderError, SECTOR_BYTES, ScanError, encode_seal, scan,
 };
-use allocdb_core::outcome::{Rejection, Verdict};
+use allocdb_core::outcome::{Applied, Rejection, Verdict};
 use allocdb_core::snapshot::{self, SNAPSHOT_VERSION, SnapshotError, SnapshotInfo};
-use allocdb_core::state::{State, StateError};
+use allocdb_core::state::{STRIDE, State, StateError};
 use allocdb_core::{Config, Lsn};
 
 use crate::error::{FileName, OpenError};
@@ -612,24 +612,42 @@ fn apply(state: &mut State, frame: &Frame<'_>) -> Result<(), CorruptReason> {
             last_slot,
         });
     }
-    for (expected_lsn, command) in frame.commands() {
-        // R85: the same function as for live commits.
-        let applied = state.apply(slot, &command);
-        let lsn = applied.lsn;
-        assert!(lsn == expected_lsn, "the log has no gaps");
-        match applied.verdict {
-            // R69: an engine with acceptance logs no operation twice.
-            Verdict::Outcome(outcome) if outcome.from_retry_cache => {
-                return Err(CorruptReason::OperationRepeated { lsn });
-            }
-            Verdict::Rejected(Rejection::OperationConflict { .. }) => {
-                return Err(CorruptReason::OperationRepeated { lsn });
-            }
-            Verdict::Rejected(_) => return Err(CorruptReason::CommandNotAcceptable { lsn }),
-            Verdict::Outcome(_) | Verdict::Expired { .. } => {}
+    let (mut ahead, mut records) = (frame.commands(), frame.commands());
+    let mut glances = [None; STRIDE];
+    loop {
+        let mut count = 0;
+        for (glance, (_, command)) in glances.iter_mut().zip(&mut ahead) {
+            *glance = Some(state.glance(&command));
+            count += 1;
+        }
+        let stride = glances[..count].iter().flatten().copied();
+        state.look_ahead(records.next_lsn(), stride.clone());
+        state.look_ahead_to_apply(slot, stride.clone());
+        for (glance, (expected_lsn, command)) in stride.zip(&mut records) {
+            // R85: the same function as for live commits.
+            let applied = state.apply_hashed(slot, &command, &glance.hashes);
+            assert!(applied.lsn == expected_lsn, "the log has no gaps");
+            check_replayed(&applied)?;
+        }
+        if count < STRIDE {
+            return Ok(());
         }
     }
-    Ok(())
+}
+
+/// R69: an engine with acceptance logs no operation twice, and nothing that would be refused.
+fn check_replayed(applied: &Applied) -> Result<(), CorruptReason> {
+    let lsn = applied.lsn;
+    match applied.verdict {
+        Verdict::Outcome(outcome) if outcome.from_retry_cache => {
+            Err(CorruptReason::OperationRepeated { lsn })
+        }
+        Verdict::Rejected(Rejection::OperationConflict { .. }) => {
+            Err(CorruptReason::OperationRepeated { lsn })
+        }
+        Verdict::Rejected(_) => Err(CorruptReason::CommandNotAcceptable { lsn }),
+        Verdict::Outcome(_) | Verdict::Expired { .. } => Ok(()),
+    }
 }
 
 /// Room for any frame there may be.

@@ -18,7 +18,7 @@
 use std::hint::black_box;
 
 use super::{Hashes, State};
-use crate::command::CommandKind;
+use crate::command::{Command, CommandKind};
 use crate::ids::{Lsn, Slot};
 use crate::slab::Handle;
 
@@ -41,6 +41,15 @@ enum Target {
 }
 
 impl State {
+    /// What looking ahead goes by for `command`.
+    #[must_use]
+    pub fn glance(&self, command: &Command<'_>) -> Glance {
+        Glance {
+            kind: command.action.kind(),
+            hashes: self.hashes(command),
+        }
+    }
+
     /// Loads what judging these commands will look at, if the first new one takes `next_lsn`: the
     /// cells of their operation ids, and those that new resources and reservations will take.
     pub fn look_ahead(&self, next_lsn: Lsn, glances: impl Iterator<Item = Glance>) {

@@ -49,10 +49,7 @@ fn looking_ahead_changes_nothing() {
         action,
     });
     let state = &fixture.state;
-    let glances = commands.map(|command| Glance {
-        kind: command.action.kind(),
-        hashes: state.hashes(&command),
-    });
+    let glances = commands.map(|command| state.glance(&command));
     for lsn in [1, state.last_lsn().0 + 1, u64::MAX] {
         state.look_ahead(Lsn(lsn), glances.clone());
     }
