@@ -9,14 +9,14 @@
 //! Whoever comes first wins, so with several threads the winners' names differ from run to run,
 //! and with them the digest of the state. Everything counted here does not.
 
-use allocdb_core::state::ResourceState;
-use allocdb_core::{Lsn, Outcome, ReservationId, ResourceId, ResultCode, Slot};
+use allocdb_core::{Outcome, ResultCode, Slot};
 use allocdb_node::CommandResult;
 
 use crate::counts::Counts;
 use crate::crew::Crew;
+use crate::figures::database::free_resources;
 use crate::knobs::Knobs;
-use crate::order::{Order, Wish};
+use crate::order::{Held, Order, Wish};
 use crate::random::{Random, Skew};
 
 /// The counts' names.
@@ -155,24 +155,7 @@ pub fn tally(knobs: &Knobs) -> Counts {
 #[derive(Clone, Copy)]
 struct Won {
     resource: usize,
-    holder: u128,
-    reservation: ReservationId,
-}
-
-impl Won {
-    const fn confirm(&self) -> Wish {
-        Wish::Confirm {
-            reservation: self.reservation,
-            holder: self.holder,
-        }
-    }
-
-    const fn release(&self) -> Wish {
-        Wish::Release {
-            reservation: self.reservation,
-            holder: self.holder,
-        }
-    }
+    held: Held,
 }
 
 /// Plays all rounds, and counts from the engine's answers.
@@ -189,11 +172,11 @@ pub fn drive(knobs: &Knobs, crew: &mut Crew<'_>) -> Result<Counts, String> {
         let confirmed = won
             .iter()
             .filter(|won| fate(won) == Fate::ConfirmedAndReleased);
-        let confirm = confirmed.map(|won| Order::plain(next(), won.confirm()));
+        let confirm = confirmed.map(|won| Order::plain(next(), won.held.confirm()));
         let orders: Vec<_> = confirm.collect();
         counts.add("confirmed", done(&crew.step(slot, &orders)?)?);
         let released = won.iter().filter(|won| fate(won) != Fate::LeftToTime);
-        let release = released.map(|won| Order::plain(next(), won.release()));
+        let release = released.map(|won| Order::plain(next(), won.held.release()));
         let orders: Vec<_> = release.collect();
         counts.add("released", done(&crew.step(slot, &orders)?)?);
     }
@@ -203,7 +186,7 @@ pub fn drive(knobs: &Knobs, crew: &mut Crew<'_>) -> Result<Counts, String> {
     count_engine(crew, slot, &mut counts);
     counts.add(
         "resources free at the end",
-        free_resources(knobs.resources, crew)?,
+        free_resources(crew.engine(), 1..=knobs.resources)?,
     );
     Ok(counts)
 }
@@ -235,8 +218,10 @@ fn contend(
                 asked.is_first = asked.attempts == 1;
                 won.push(Won {
                     resource: choice,
-                    holder,
-                    reservation: outcome.reservation_id,
+                    held: Held {
+                        holder,
+                        reservation: outcome.reservation_id,
+                    },
                 });
             }
             ResultCode::ResourceBusy => counts.add("busy", 1),
@@ -311,17 +296,6 @@ pub(crate) fn new_outcome(answer: &CommandResult) -> Result<&Outcome, String> {
         return Err(format!("LSN {} was answered again", outcome.lsn.0));
     }
     Ok(outcome)
-}
-
-/// How many of the resources 1 to `count` are available.
-pub(crate) fn free_resources(count: u64, crew: &Crew<'_>) -> Result<u64, String> {
-    let mut free = 0;
-    for id in 1..=count {
-        let resource = crew.engine().resource(Lsn(0), ResourceId(id.into()));
-        let resource = resource.map_err(|error| format!("resource {id}: {error}"))?;
-        free += u64::from(resource.state == ResourceState::Available);
-    }
-    Ok(free)
 }
 
 /// The engine's own counts, which nothing above has a part in.

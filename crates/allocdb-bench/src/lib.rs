@@ -8,11 +8,12 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`knobs`] | the command line, its bounds, the memory |
+//! | [`program`], [`knobs`] | the command line, its bounds, the memory |
 //! | [`hot_spot`], [`retry_window`] | the scenarios: plan, tally, play |
 //! | [`order`], [`crew`] | commands by value; the threads that submit them |
 //! | [`counts`], [`report`] | what is compared, what is printed |
 //! | [`random`] | numbers that never change |
+//! | [`figures`] | what single parts take: the core, expiry, recovery, checkpoints, reads, bytes |
 //!
 //! What a seed decides: every count and the detail digest, whatever the batch, the threads, the
 //! sync and the machine; with one thread also the digest of the state, whatever the batch, since
@@ -21,9 +22,11 @@
 
 pub mod counts;
 pub mod crew;
+pub mod figures;
 pub mod hot_spot;
 pub mod knobs;
 pub mod order;
+pub mod program;
 pub mod random;
 pub mod report;
 pub mod retry_window;

@@ -1,28 +1,27 @@
-//! `allocdb-bench hot-spot|retry-window|all [knobs]`: see `--help`.
+//! `allocdb-bench hot-spot|retry-window|all [knobs]`, `allocdb-bench apply|expiry|… [knobs]`: see
+//! `--help`.
 //!
 //! Status 0: every count was right. 1: one was not, or a run ended early. 2: a knob was refused.
 
 use std::process::ExitCode;
 
+use allocdb_bench::figures::{self, Figure};
 use allocdb_bench::knobs::Knobs;
+use allocdb_bench::program::{self, Part, Program};
 use allocdb_bench::report::Report;
 use allocdb_bench::{Failure, run};
 use clap::Parser;
 use serde_json::Value;
 
 fn main() -> ExitCode {
-    let knobs = Knobs::parse();
-    match run(&knobs) {
-        Ok(reports) => {
-            if knobs.json {
-                let reports: Vec<Value> = reports.iter().map(Report::json).collect();
-                println!("{:#}", Value::Array(reports));
-            } else {
-                let texts: Vec<String> = reports.iter().map(ToString::to_string).collect();
-                print!("{}", texts.join("\n"));
-            }
-            ExitCode::from(u8::from(!reports.iter().all(Report::is_right)))
-        }
+    let program = Program::parse();
+    let is_right = match (&program.part, &program.scenarios) {
+        (Some(Part::Figure(figure)), _) => show_figure(figure),
+        (None, Some(knobs)) => show_scenarios(knobs),
+        (None, None) => unreachable!("the parser wants one of them"),
+    };
+    match is_right {
+        Ok(is_right) => ExitCode::from(u8::from(!is_right)),
         Err(failure) => {
             eprintln!("allocdb-bench: {failure}");
             ExitCode::from(if matches!(failure, Failure::Refused(_)) {
@@ -32,4 +31,33 @@ fn main() -> ExitCode {
             })
         }
     }
+}
+
+fn show_scenarios(knobs: &Knobs) -> Result<bool, Failure> {
+    let reports = run(knobs)?;
+    if knobs.json {
+        let reports: Vec<Value> = reports.iter().map(Report::json).collect();
+        println!("{:#}", Value::Array(reports));
+    } else {
+        let texts: Vec<String> = reports.iter().map(ToString::to_string).collect();
+        print!("{}", texts.join("\n"));
+    }
+    Ok(reports.iter().all(Report::is_right))
+}
+
+fn show_figure(figure: &Figure) -> Result<bool, Failure> {
+    let sheet = figures::measure(figure)?;
+    if figure.common().json {
+        let command = program::command_line(std::env::args().skip(1));
+        for line in sheet.json_lines(&command) {
+            println!("{line}");
+        }
+        // A collector of lines must not be the only one who hears of it.
+        for mismatch in sheet.mismatches() {
+            eprintln!("WRONG: {mismatch}");
+        }
+    } else {
+        print!("{sheet}");
+    }
+    Ok(sheet.is_right())
 }

@@ -53,6 +53,35 @@ pub enum Wish {
     },
 }
 
+/// A reservation and whose it is: what a confirm or a release needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Which.
+    pub reservation: ReservationId,
+    /// Whose.
+    pub holder: u128,
+}
+
+impl Held {
+    /// The wish to make it permanent.
+    #[must_use]
+    pub const fn confirm(&self) -> Wish {
+        Wish::Confirm {
+            reservation: self.reservation,
+            holder: self.holder,
+        }
+    }
+
+    /// The wish to give it back.
+    #[must_use]
+    pub const fn release(&self) -> Wish {
+        Wish::Release {
+            reservation: self.reservation,
+            holder: self.holder,
+        }
+    }
+}
+
 impl Order {
     /// An order for one resource.
     #[must_use]
@@ -79,7 +108,7 @@ impl Order {
         }
     }
 
-    fn command(&self) -> Command<'_> {
+    pub(crate) fn command(&self) -> Command<'_> {
         let action = match &self.wish {
             Wish::Create { resource } => Action::CreateResource {
                 resource_id: ResourceId(*resource),

@@ -53,8 +53,8 @@ impl Times {
         let per_second = u128::from(taken.command_count) * 1_000_000_000;
         let per_second = per_second / u128::from(taken.step_ns.max(1));
         Self {
-            submission_ns_median: rank(&taken.submit_ns, 50),
-            submission_ns_p99: rank(&taken.submit_ns, 99),
+            submission_ns_median: rank(&taken.submit_ns, 500),
+            submission_ns_p99: rank(&taken.submit_ns, 990),
             commands_per_second: u64::try_from(per_second).unwrap_or(u64::MAX),
             commits,
             checkpoints,
@@ -67,7 +67,7 @@ impl Times {
         let median = |figure: fn(&Self) -> u64| {
             let mut all: Vec<_> = runs.iter().map(figure).collect();
             all.sort_unstable();
-            rank(&all, 50)
+            rank(&all, 500)
         };
         Self {
             submission_ns_median: median(|run| run.submission_ns_median),
@@ -89,9 +89,9 @@ impl Times {
     }
 }
 
-/// The least value that `percent` of all do not exceed; 0 of none.
-fn rank(sorted: &[u64], percent: usize) -> u64 {
-    let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
+/// The least value that `permille` of all do not exceed; 0 of none.
+pub(crate) fn rank(sorted: &[u64], permille: usize) -> u64 {
+    let place = (sorted.len() * permille).div_ceil(1_000).max(1) - 1;
     sorted.get(place).copied().unwrap_or(0)
 }
 
@@ -214,7 +214,7 @@ impl fmt::Display for Report {
 }
 
 /// A number in groups of three digits.
-fn grouped(value: u64) -> String {
+pub(crate) fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -240,9 +240,12 @@ mod tests {
     #[test]
     fn ranks_are_of_those_who_do_not_exceed_them() {
         let values: Vec<u64> = (1..=200).collect();
-        assert_eq!((rank(&values, 50), rank(&values, 99)), (100, 198));
-        assert_eq!((rank(&[7], 50), rank(&[7], 99), rank(&[], 50)), (7, 7, 0));
-        assert_eq!((rank(&[1, 2, 3], 50), rank(&[1, 2], 50)), (2, 1));
+        assert_eq!((rank(&values, 500), rank(&values, 990)), (100, 198));
+        assert_eq!(
+            (rank(&[7], 500), rank(&[7], 990), rank(&[], 500)),
+            (7, 7, 0)
+        );
+        assert_eq!((rank(&[1, 2, 3], 500), rank(&[1, 2], 500)), (2, 1));
     }
 
     #[test]

@@ -17,7 +17,8 @@ use allocdb_node::CommandResult;
 
 use crate::counts::Counts;
 use crate::crew::Crew;
-use crate::hot_spot::{create_resources, done, free_resources, new_outcome};
+use crate::figures::database::free_resources;
+use crate::hot_spot::{create_resources, done, new_outcome};
 use crate::knobs::Knobs;
 use crate::order::{Order, Wish};
 use plan::{Deed, Event, Operation, Plan, Round};
@@ -325,7 +326,7 @@ impl Play<'_, '_> {
         counts.add("expired", health.expirations);
         counts.add(
             "resources free at the end",
-            free_resources(resources, self.crew)?,
+            free_resources(self.crew.engine(), 1..=resources)?,
         );
         counts.add("engine: done", by_code(ResultCode::Done));
         counts.add("engine: busy", by_code(ResultCode::ResourceBusy));

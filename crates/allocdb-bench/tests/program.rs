@@ -93,3 +93,28 @@ fn a_run_that_cannot_begin_ends_with_1() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("--directory no/such/directory"), "{said}");
 }
+
+#[test]
+fn a_figure_is_printed_for_people_and_for_programs() {
+    let figure = ["log-bytes", "--count", "1", "--runs", "1"];
+    let output = bench(&figure);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.starts_with("log-bytes: medians of 1 run,"), "{said}");
+    let output = bench(&[&figure[..], &["--json"]].concat());
+    let lines = text(&output.stdout);
+    let rows = lines.lines().map(serde_json::from_str);
+    let rows: Vec<serde_json::Value> = rows.collect::<Result<_, _>>().expect("JSON lines");
+    assert_eq!(rows.len(), 3);
+    let command = "cargo run --release -p allocdb-bench -- log-bytes --count 1 --runs 1";
+    assert!(rows.iter().all(|row| row["command"] == command), "{lines}");
+}
+
+#[test]
+fn memory_is_measured_in_processes_of_their_own() {
+    let output = bench(&["memory", "--resources", "500", "--runs", "2"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(said.contains("memory: medians of 2 runs"), "{said}");
+    assert!(said.contains("every count is what it must be"), "{said}");
+}
