@@ -15,7 +15,7 @@
 # where this user may do so: as root, or with a sudo that asks no password. Otherwise the script
 # prints the exact command to type and exits with 1. With everything there it takes about a second
 # and prints one line. clang and valgrind are used by the tests where they are installed, and
-# are not installed for them.
+# are not installed for them; only scripts/check_perf.sh, which is nothing without valgrind, gets it.
 #
 # Many systems package a Go that is too old (Debian 12: 1.19). Then, in this order: any newer one that
 # stands on this machine; a package that is new enough; the toolchain that a Go of 1.21 or later fetches

@@ -7,9 +7,11 @@
 #   --help    this text
 #
 # Steps: setup; the repository's guardrails and their self-test; rustfmt; clippy; all Rust tests with the
-# doc examples, the golden vectors and the header's drift among them; the staged tree; then, two at a
-# time, C and C++ with the examples, a short demo and the documents on one side, Go and Python on the
-# other; at last every harness of scripts/torture.sh at its goal for continuous integration. Each step prints its seconds and its counts; what a failed step said is shown, the rest is in
+# doc examples, the golden vectors and the header's drift among them; the staged tree; the instructions
+# of the hot paths against their baseline, and that check's self-test; then, two at a time, C and C++
+# with the examples, a short demo and the documents on one side, Go and Python on the other; at last
+# every harness of scripts/torture.sh at its goal for continuous integration. Each step prints its
+# seconds and its counts; what a failed step said is shown, the rest is in
 # target/test-logs. The last line is the sum: `N passed, N failed`. All steps run even if one fails; the
 # exit status is 0 only if all passed.
 
@@ -94,6 +96,9 @@ main() {
     step "Rust tests" all cargo test --workspace --no-fail-fast
     if [ "$QUICK" = no ]; then
         step "staged tree" all scripts/stage.sh
+        # Here: what it builds with is built, and nothing runs beside it yet that it would keep waiting.
+        step perf last scripts/check_perf.sh
+        step "perf's self-test" last scripts/check_perf.sh --self-test
         # Both wait for the disk and for their own threads more than for a processor.
         c_side &
         # Now: a process substitution in a step sets $! as well.

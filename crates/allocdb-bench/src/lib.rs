@@ -13,6 +13,7 @@
 //! | [`order`], [`crew`] | commands by value; the threads that submit them |
 //! | [`counts`], [`report`] | what is compared, what is printed |
 //! | [`random`] | numbers that never change |
+//! | [`instructions`] | fixed work whose instructions are counted |
 //! | [`figures`] | what single parts take: the core, expiry, recovery, checkpoints, reads, bytes |
 //!
 //! What a seed decides: every count and the detail digest, whatever the batch, the threads, the
@@ -24,6 +25,7 @@ pub mod counts;
 pub mod crew;
 pub mod figures;
 pub mod hot_spot;
+pub mod instructions;
 pub mod knobs;
 pub mod order;
 pub mod program;

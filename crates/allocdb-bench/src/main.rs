@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use allocdb_bench::figures::{self, Figure};
+use allocdb_bench::instructions;
 use allocdb_bench::knobs::Knobs;
 use allocdb_bench::program::{self, Part, Program};
 use allocdb_bench::report::Report;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let program = Program::parse();
     let is_right = match (&program.part, &program.scenarios) {
         (Some(Part::Figure(figure)), _) => show_figure(figure),
+        (Some(Part::Instructions(knobs)), _) => do_fixed_work(knobs),
         (None, Some(knobs)) => show_scenarios(knobs),
         (None, None) => unreachable!("the parser wants one of them"),
     };
@@ -60,4 +62,10 @@ fn show_figure(figure: &Figure) -> Result<bool, Failure> {
         print!("{sheet}");
     }
     Ok(sheet.is_right())
+}
+
+fn do_fixed_work(knobs: &instructions::Knobs) -> Result<bool, Failure> {
+    let lines = instructions::run(knobs).map_err(Failure::Stopped)?;
+    println!("{}", lines.join("\n"));
+    Ok(true)
 }

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::figures::Figure;
+use crate::instructions;
 use crate::knobs::Knobs;
 
 /// Hot spots and retries through the real engine, and figures of single parts: counts that prove
@@ -33,6 +34,9 @@ pub enum Part {
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented where they are")]
     Figure(Figure),
+    /// Fixed work whose instructions are counted; see scripts/check_perf.sh.
+    #[command(hide = true)]
+    Instructions(instructions::Knobs),
 }
 
 /// What somebody types in the repository to get the same: without where the files are, and without
