@@ -17,8 +17,9 @@
 //!
 //! Commands are looked at in strides, for which the memory that they need is loaded first.
 //!
-//! Rejected: staging apart from the frame, so that a retry leaves no hole. Few commits have one, and
-//! closing it moves the records behind it once; staging apart copied every record of every commit.
+//! Rejected: staging apart from the frame, so that a retry leaves no hole. Few commits have one,
+//! and closing it moves the records behind it once; staging apart copied every record of every
+//! commit.
 
 use std::collections::TryReserveError;
 use std::time::Instant;
@@ -575,7 +576,8 @@ pub(crate) fn memory_bytes(settings: &Settings) -> u64 {
         + (buffers + command_count * per_command) as u64
 }
 
-/// The commit's slot, if none of its submissions is refused: no commit of this group has a later one.
+/// The commit's slot, if none of its submissions is refused: no commit of this group has a later
+/// one.
 fn slot_at_most(group: &mut Group<'_>, state: &State) -> Slot {
     let bound = state.config().slot_max();
     let slots = (0..group.len()).map(|number| group.submission(number).slot());

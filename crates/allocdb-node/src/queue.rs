@@ -15,8 +15,9 @@
 //! 1. A ticket's address is in the ring or with the leader exactly from `enter` until it is marked
 //!    done, and `run` does not return, nor unwind, before that.
 //! 2. `is_leading` is true exactly while a thread is between taking a group and its guard's drop.
-//! 3. Where nobody leads and a ticket waits, its owner or a woken thread is on its way to lead, or a
-//!    thread that has led is about to wake its whole group and, with it, all who wait where it waits.
+//! 3. Where nobody leads and a ticket waits, its owner or a woken thread is on its way to lead, or
+//!    a thread that has led is about to wake its whole group and, with it, all who wait where it
+//!    waits.
 //!
 //! This is the crate's one place where unsafe code is about memory: the tickets' addresses.
 
@@ -95,9 +96,9 @@ struct Ticket {
 #[derive(Clone, Copy)]
 struct TicketAddress(NonNull<Ticket>);
 
-// SAFETY: a ticket's plain fields are used by one thread at a time: `group` under the queue's lock or
-// by its owner, who alone changes it, before `push`; the submission by its owner before `push` and
-// after it is done, by the leader in between, handed over through the lock and back through
+// SAFETY: a ticket's plain fields are used by one thread at a time: `group` under the queue's lock
+// or by its owner, who alone changes it, before `push`; the submission by its owner before `push`
+// and after it is done, by the leader in between, handed over through the lock and back through
 // `is_done`. What a submission refers to is `Send` (`Batch` is).
 unsafe impl Send for TicketAddress {}
 

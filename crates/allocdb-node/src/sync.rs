@@ -21,10 +21,10 @@
 //!   reads false is as one who came before the halt: a submission asks again under the lock, and a
 //!   read answers from the state whose lock it holds, in which nothing is that was not durable.
 //!
-//! - A ticket's `is_done` hands a submission back to its owner: stored with release by the leader, who
-//!   does not touch the ticket after that, loaded with acquire by the owner.
-//! - An [`event::Event`]'s number orders nothing; it only keeps a thread from going to sleep behind a
-//!   change.
+//! - A ticket's `is_done` hands a submission back to its owner: stored with release by the leader,
+//!   who does not touch the ticket after that, loaded with acquire by the owner.
+//! - An [`event::Event`]'s number orders nothing; it only keeps a thread from going to sleep behind
+//!   a change.
 //!
 //! Rejected: `loom`, which tries weaker orders but cannot run a whole engine: a commit has some
 //! hundred steps. Also rejected: a trait for primitives, which would be a parameter of everything.

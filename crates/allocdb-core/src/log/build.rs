@@ -177,9 +177,9 @@ impl<'a> FrameBuilder<'a> {
     }
 }
 
-/// A frame whose records are gone through once more, in order: each is kept or left out, and what is
-/// kept moves up to close the gap. So a commit is staged where it will be written, and only one in
-/// which something is a retry or refused is moved about.
+/// A frame whose records are gone through once more, in order: each is kept or left out, and what
+/// is kept moves up to close the gap. So a commit is staged where it will be written, and only one
+/// in which something is a retry or refused is moved about.
 #[derive(Debug)]
 pub struct FrameSieve<'a> {
     buffer: &'a mut [u8],

@@ -1,7 +1,7 @@
 //! Looking ahead: touching the memory that a commit will need, before it is needed.
 //!
-//! A command misses the cache several times: at the cell of its operation id, at the cell and record
-//! of what it names, at a reservation's resource, and at the cell and record of the oldest
+//! A command misses the cache several times: at the cell of its operation id, at the cell and
+//! record of what it names, at a reservation's resource, and at the cell and record of the oldest
 //! operation and reservation, which it takes back. One after the other, between the steps of a
 //! command, each miss is waited for. In a loop that does nothing but load, the processor has ten of
 //! them under way at once. So a commit goes through its commands in strides: first it loads what

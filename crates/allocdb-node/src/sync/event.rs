@@ -1,14 +1,14 @@
 //! A place to wait at without a lock: a number that changes, and threads asleep until it does.
 //!
 //! A condition variable hands its mutex to everybody whom it wakes. Sixty threads that are told at
-//! once that their commit is through would queue up for a lock of which they need nothing. Here they
-//! go back to their callers straight away.
+//! once that their commit is through would queue up for a lock of which they need nothing. Here
+//! they go back to their callers straight away.
 //!
 //! Who waits reads the number under the lock that its changes are made under, lets go of the lock,
-//! and sleeps only if the number is still the same: so no wake-up is lost between the two. Who wakes
-//! changes the number under the lock, and calls [`Event::wake_all`] or [`Event::wake_one`] later,
-//! when the lock is free. A wait may end for no reason. What was done before a change is ordered
-//! by the lock, or by what the waiter looks at when it is awake; never by the number.
+//! and sleeps only if the number is still the same: so no wake-up is lost between the two. Who
+//! wakes changes the number under the lock, and calls [`Event::wake_all`] or [`Event::wake_one`]
+//! later, when the lock is free. A wait may end for no reason. What was done before a change is
+//! ordered by the lock, or by what the waiter looks at when it is awake; never by the number.
 //!
 //! Rejected: `std::thread::park`, whose handle of the current thread may allocate.
 
