@@ -378,3 +378,30 @@ fn a_snapshot_may_say_only_what_its_state_bears() {
     assert!(!under(shrunk).suit(&state) && !under(reseeded).suit(&state));
     assert!(!under(invalid).suit(&state), "beyond every bound");
 }
+
+#[test]
+fn damage_is_told_with_what_it_is_and_where() {
+    let told = |at: usize| {
+        let mut bytes = GOLDEN.to_vec();
+        bytes[at] ^= 1;
+        match read(&bytes) {
+            Err(SnapshotError::Damaged { what, offset }) => (what, offset),
+            other => panic!("byte {at}: {other:?}"),
+        }
+    };
+    // The first section's kind, reserved word and length, then its body.
+    let section = HEADER_BYTES;
+    for at in [0, 4, 8] {
+        assert_eq!(
+            told(section + at),
+            ("section header", section as u64),
+            "{at}"
+        );
+    }
+    // The trailer's magic, length and reserved word, then its checksum.
+    let trailer = GOLDEN.len() - TRAILER_BYTES;
+    for at in [0, 8, 16] {
+        assert_eq!(told(trailer + at), ("trailer", trailer as u64), "{at}");
+    }
+    assert_eq!(told(trailer + 20), ("trailer checksum", trailer as u64));
+}

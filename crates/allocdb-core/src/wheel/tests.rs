@@ -121,3 +121,44 @@ fn the_search_for_deadlines_ends_at_the_last_slot() {
         assert!(!wheel.is_due(Slot(slot_max)));
     }
 }
+
+#[test]
+fn restoring_refuses_what_fits_no_wheel() {
+    let links = |previous: u32, next: u32| Links {
+        previous: Handle(previous),
+        next: Handle(next),
+    };
+    let none = Handle::NONE.0;
+    let restoring = || {
+        let mut wheel = Wheel::new(100, 2).expect("memory");
+        wheel.restore_slot(Slot(1000));
+        wheel
+    };
+    // 128 buckets: the furthest deadline is 127 slots ahead.
+    assert!(restoring().restore_linked(Handle(0), Slot(1127), Links::NONE));
+    assert!(!restoring().restore_linked(Handle(0), Slot(1128), Links::NONE));
+    assert!(
+        restoring().restore_linked(Handle(0), Slot(1000), Links::NONE),
+        "due"
+    );
+
+    let mut two_heads = restoring();
+    assert!(two_heads.restore_linked(Handle(0), Slot(1001), links(none, 1)));
+    assert!(!two_heads.restore_linked(Handle(2), Slot(1001), links(none, 1)));
+    let mut two_tails = restoring();
+    assert!(two_tails.restore_linked(Handle(0), Slot(1001), links(1, none)));
+    assert!(!two_tails.restore_linked(Handle(2), Slot(1001), links(1, none)));
+
+    let mut crowded = restoring();
+    assert!(crowded.restore_linked(Handle(0), Slot(1001), links(none, 1)));
+    assert!(crowded.restore_linked(Handle(1), Slot(1001), links(0, 2)));
+    assert!(
+        !crowded.restore_linked(Handle(2), Slot(1001), links(1, none)),
+        "over the bound"
+    );
+    let mut due = restoring();
+    for handle in 0..3 {
+        let sound = due.restore_linked(Handle(handle), Slot(999), links(7, 8));
+        assert!(sound, "the bound is not one of what is due");
+    }
+}

@@ -277,6 +277,14 @@ fn a_frame_of_an_earlier_time_behind_the_end_proves_nothing_to_a_reader() {
         assert_eq!(corruption.offset, (end + SECTOR_BYTES) as u64);
         let is_told = matches!(corruption.reason, CorruptReason::LsnDoesNotFollow { .. });
         assert!(is_told, "{corruption}");
+        let expected = log.frames[log.frames.len() - 4..].iter();
+        let expected = expected
+            .map(|frame| Lsn(frame.lsn_before + 1))
+            .chain([Lsn(log.last_lsn + 1)]);
+        assert!(
+            expected.skip(1).any(|lsn| lsn == corruption.expected_lsn),
+            "{corruption}"
+        );
     }
 }
 
@@ -396,9 +404,10 @@ fn a_place_is_found_again_in_a_log_that_was_rewritten() {
         chain: header.chain_start,
         ..kept
     };
+    let beginning = find(&header, &first).expect("at its beginning");
     assert_eq!(
-        find(&header, &first).expect("at its beginning").offset,
-        4096
+        (beginning.offset, beginning.last_slot),
+        (4096, kept.last_slot)
     );
     for lost in [
         // Before its beginning, after its end, and of another history.
@@ -418,6 +427,40 @@ fn a_place_is_found_again_in_a_log_that_was_rewritten() {
         assert_eq!(find(&header, &lost), None);
     }
     assert!(kept.last_slot > Slot(0));
+}
+
+#[test]
+fn a_place_behind_a_marker_is_found_again() {
+    let mut buffer = scan_buffer();
+    let mut log = LogWriter::new(true);
+    log.commands(1);
+    log.commands(2);
+    log.checkpoint(2);
+    let file = file_of(&log, log.frames.len());
+    let kept = look(&file, &log, log.last_lsn, &mut buffer)
+        .expect("sound")
+        .kept;
+    assert_eq!(kept.offset, log.bytes.len() as u64, "behind the marker");
+    let mut source = file.as_slice();
+    let mut follow = Follow::new(&mut source, &log.header, Lsn(0), &mut buffer);
+    assert_eq!(follow.find(&kept), Ok(Some(kept)));
+}
+
+#[test]
+fn a_frame_under_os_sync_proves_what_it_says_and_no_more() {
+    let mut buffer = scan_buffer();
+    let mut log = LogWriter::new(false);
+    for _ in 0..4 {
+        log.commands(1);
+    }
+    // The kernel was told to sync behind the second frame, as the fifth one says.
+    let proved_lsn = log.frames[2].lsn_before;
+    log.durable_lsn = proved_lsn;
+    log.commands(1);
+    let mut file = file_of(&log, log.frames.len());
+    file[log.frames[3].start + 70] ^= 1;
+    let shown = look(&file, &log, 0, &mut buffer).expect("what is damaged may be torn");
+    assert_eq!(shown.lsn, Lsn(proved_lsn));
 }
 
 #[test]

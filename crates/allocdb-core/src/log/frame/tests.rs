@@ -144,6 +144,27 @@ fn headers_that_no_writer_makes_are_unknown_under_a_right_checksum() {
         (6, &[2]),                           // a marker with records
         (6, &[3]),                           // a seal with records
     ];
+    // Each of a marker's and a seal's two numbers by itself.
+    let sizes = |record_count: u32, payload_len: u32| {
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&record_count.to_le_bytes());
+        bytes[4..].copy_from_slice(&payload_len.to_le_bytes());
+        bytes
+    };
+    let marker_bytes = u32::try_from(MARKER_BYTES).expect("fits");
+    for (kind, sound_len) in [(2, marker_bytes), (3, 0)] {
+        let of_kind = forged(head, 6, &[kind]);
+        let sound = forged(of_kind, 24, &sizes(0, sound_len));
+        assert!(FrameHeader::parse(&sound, &key()).is_ok(), "kind {kind}");
+        for wrong in [sizes(1, sound_len), sizes(0, sound_len + 1)] {
+            let answer = FrameHeader::parse(&forged(of_kind, 24, &wrong), &key());
+            assert_eq!(
+                answer,
+                Err(HeaderFault::Unknown),
+                "{wrong:?} of kind {kind}"
+            );
+        }
+    }
     for (at, bytes) in cases {
         let answer = FrameHeader::parse(&forged(head, at, bytes), &key());
         assert_eq!(answer, Err(HeaderFault::Unknown), "{bytes:?} at {at}");

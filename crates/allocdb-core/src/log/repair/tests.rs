@@ -2,7 +2,7 @@
 
 use crate::ids::Lsn;
 use crate::log::fixture::{Ending, LogWriter, key, long_log, scan_buffer};
-use crate::log::{LogEnd, encode_seal, scan};
+use crate::log::{LogEnd, Walk, encode_seal, scan};
 
 fn end_of(log: &LogWriter, file: &[u8]) -> LogEnd {
     let mut source = file;
@@ -102,4 +102,33 @@ fn the_frames_to_write_again_are_those_that_were_read() {
     // The last frame's pages are dropped from the cache meanwhile, and never reached the disk.
     file[log.frames.last().expect("frames").start..].fill(0);
     assert!(!walk_over(&file));
+}
+
+#[test]
+fn a_walk_ends_a_log_only_with_its_place_its_chain_and_its_lsn() {
+    let log = long_log(Ending::Synced);
+    let end = end_of(&log, &log.file(2));
+    let walk = Walk {
+        offset: end.end_offset,
+        last_lsn: end.last_lsn,
+        chain: end.chain,
+        ..Walk::new(&log.header)
+    };
+    assert!(end.is_end_of(&walk));
+    for elsewhere in [
+        Walk {
+            offset: walk.offset + 512,
+            ..walk
+        },
+        Walk {
+            chain: walk.chain ^ 1,
+            ..walk
+        },
+        Walk {
+            last_lsn: Lsn(walk.last_lsn.0 - 1),
+            ..walk
+        },
+    ] {
+        assert!(!end.is_end_of(&elsewhere), "{elsewhere:?}");
+    }
 }

@@ -130,3 +130,16 @@ fn rule_1_a_file_that_ends_inside_a_frame_or_at_its_end_was_cut() {
     let answer = scan_file(&log, &damaged, None);
     assert_eq!(reason(answer), CorruptReason::FileCut { file_bytes });
 }
+
+#[test]
+fn the_first_of_several_proofs_is_named() {
+    let mut log = LogWriter::new(true);
+    for _ in 0..5 {
+        log.commands(1);
+    }
+    let mut file = log.file(2);
+    file[log.frames[1].start + 70] ^= 1;
+    let offset = log.frames[2].start as u64;
+    let corruption = scan_file(&log, &file, None).expect_err("proved");
+    assert_eq!(corruption.reason, CorruptReason::ProvenByFrame { offset });
+}
