@@ -405,3 +405,52 @@ fn damage_is_told_with_what_it_is_and_where() {
     }
     assert_eq!(told(trailer + 20), ("trailer checksum", trailer as u64));
 }
+
+/// Records, queues and bodies that lie across the ends of the blocks that are read and written.
+#[test]
+fn a_snapshot_longer_than_any_block_is_read_back() {
+    let config = Config {
+        max_resources: 3000,
+        max_reservations: 3000,
+        max_operations: 7000,
+        max_expiration_bucket_len: 3000,
+        ..crate::config::tests::sample()
+    };
+    let mut state = State::new(config).expect("a valid configuration");
+    for id in 1..=2500 {
+        apply(&mut state, 1, id, create(id));
+    }
+    let mut held = Vec::new();
+    for id in 1..=2000_u128 {
+        let ids = [id.to_le_bytes()];
+        let slot = 2 + u64::try_from(id / 300).expect("small");
+        let reserved = apply(&mut state, slot, 10_000 + id, reserve(&ids, 900));
+        held.push(reserved.reservation_id);
+    }
+    for (id, reservation_id) in (20_001..).zip(held.into_iter().step_by(3)) {
+        let holder_id = HolderId(7);
+        let release = Action::Release {
+            reservation_id,
+            holder_id,
+        };
+        apply(&mut state, 9, id, release);
+    }
+    let bytes = written(&state);
+    assert!(bytes.len() > 20 * 16 * 1024, "{} bytes", bytes.len());
+    let again = read(&bytes).expect("whole");
+    assert_eq!(written(&again), bytes);
+    assert_eq!(again.digest(), state.digest());
+    // One wrong byte in any block is found, and told with the section that it lies in.
+    for at in (HEADER_BYTES..bytes.len()).step_by(4099) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        let told = read(&damaged);
+        assert!(
+            matches!(told, Err(SnapshotError::Damaged { .. })),
+            "{at}: {told:?}"
+        );
+    }
+    for len in (0..bytes.len()).step_by(4093) {
+        assert!(read(&bytes[..len]).is_err(), "{len} bytes of it");
+    }
+}
