@@ -394,3 +394,6 @@ fn next_stamp<T: Copy + Default>(stamp: &mut u32, cells: &mut [Stamped<T>]) {
         *stamp = 1;
     }
 }
+
+#[cfg(test)]
+mod tests;
