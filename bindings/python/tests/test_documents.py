@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
 import subprocess
@@ -57,3 +58,13 @@ def test_the_benchmark_prints_its_figures_and_cleans_up(tmp_path: Path) -> None:
     assert re.match(r"batches of 1,000, sync=os +[0-9,]+ \(.*\) commands/s", lines[2])
     assert re.match(r"batches of 1,000, sync=full +[0-9,]+ \(.*\) commands/s", lines[3])
     assert not list(tmp_path.iterdir())
+
+
+def test_the_benchmark_tells_programs_each_run(tmp_path: Path) -> None:
+    arguments = str(tmp_path), "--quick", "--runs", "2", "--json"
+    lines = [json.loads(line) for line in run("-m", "allocdb.bench", *arguments).splitlines()]
+    assert all(set(line) == {"row", "system", "value", "unit", "command", "detail"}
+               for line in lines)
+    in_python = [line["row"] for line in lines if line["system"] == "AllocDB in Python"]
+    assert len(in_python) == 8 and len(set(in_python)) == 4
+    assert all(line["value"] > 0 for line in lines)

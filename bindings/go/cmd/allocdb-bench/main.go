@@ -1,7 +1,7 @@
 // Command allocdb-bench measures what the Go package costs above the C library, and how many
 // commands a second it carries.
 //
-//	go run ./cmd/allocdb-bench [-runs 5] [DIR]
+//	go run ./cmd/allocdb-bench [-runs 5] [-json] [-quick] [DIR]
 //
 // DIR is on the disk in question (default: the current directory); databases are made below it and
 // removed.
@@ -16,12 +16,14 @@
 // command with an operation of its own and an outcome that is looked at; with sync = os and with
 // sync = full.
 //
-// C and Go take turns, so that both see the same machine; the medians are printed. The tables have
-// their default sizes.
+// C and Go take turns, so that both see the same machine; the medians are printed, or with -json a
+// line for each run, for scripts/bench.sh. The tables have their default sizes. With -quick a
+// hundredth of the work is done, and the figures are worth nothing.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -40,6 +42,12 @@ const (
 	batchResources = 1_000 // The first of their ids; there are as many as commands in a batch.
 	callsWindow    = 2     // Slots of 100 ms.
 	batchesWindow  = 20    // Slots of 10,000 commands.
+)
+
+// Of the command line; set once, before anything runs.
+var (
+	asJSON = flag.Bool("json", false, "print a line of JSON for each run's figure")
+	quick  = flag.Bool("quick", false, "do a hundredth of the work: no figures")
 )
 
 func main() {
@@ -61,11 +69,11 @@ func run(parent string, runs int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Printf("libAllocDB %s, medians of %d runs\n\n", allocdb.Version(), runs)
+	say("libAllocDB %s, medians of %d runs\n\n", allocdb.Version(), runs)
 	if err := calls(dir, runs); err != nil {
 		return err
 	}
-	fmt.Printf("\n%-34s %14s %14s %9s\n", "batches of 1,000, commands/s", "C", "Go", "Go/C")
+	say("\n%-34s %14s %14s %9s\n", "batches of 1,000, commands/s", "C", "Go", "Go/C")
 	for _, sync := range []allocdb.Sync{allocdb.SyncOS, allocdb.SyncFull} {
 		if err := batches(dir, runs, sync); err != nil {
 			return err
@@ -121,7 +129,7 @@ func calls(dir string, runs int) error {
 		}
 		return time.Since(begin), nil
 	}
-	fmt.Printf("%-34s %14s %14s %9s\n", "single call, sync=os", "C", "Go", "above C")
+	say("%-34s %14s %14s %9s\n", "single call, sync=os", "C", "Go", "above C")
 	if err := compare("get_resource", runs, readsPerRun, c.read, read); err != nil {
 		return err
 	}
@@ -131,6 +139,7 @@ func calls(dir string, runs int) error {
 // compare lets C and Go take turns, and prints the medians in nanoseconds a call.
 func compare(name string, runs, count int, inC, inGo func(int) (time.Duration, error)) error {
 	var c, g []float64
+	count = scaled(count)
 	for range runs {
 		for _, side := range []struct {
 			loop    func(int) (time.Duration, error)
@@ -143,7 +152,9 @@ func compare(name string, runs, count int, inC, inGo func(int) (time.Duration, e
 			*side.figures = append(*side.figures, float64(took.Nanoseconds())/float64(count))
 		}
 	}
-	fmt.Printf("%-34s %11.0f ns %11.0f ns %6.0f ns\n", name, median(c), median(g),
+	row := "one call, in real time: " + name
+	tell(row, "ns", c, g)
+	say("%-34s %11.0f ns %11.0f ns %6.0f ns\n", name, median(c), median(g),
 		median(g)-median(c))
 	return nil
 }
@@ -169,18 +180,20 @@ func batches(dir string, runs int, sync allocdb.Sync) error {
 		return err
 	}
 	var inC, inGo []float64
+	count := scaled(batchesPerRun)
 	for range runs {
-		took, err := c.batches(batchesPerRun)
+		took, err := c.batches(count)
 		if err != nil {
 			return err
 		}
-		inC = append(inC, batchesPerRun*batchCommands/took.Seconds())
-		if took, err = b.run(batchesPerRun); err != nil {
+		inC = append(inC, float64(count*batchCommands)/took.Seconds())
+		if took, err = b.run(count); err != nil {
 			return err
 		}
-		inGo = append(inGo, batchesPerRun*batchCommands/took.Seconds())
+		inGo = append(inGo, float64(count*batchCommands)/took.Seconds())
 	}
-	fmt.Printf("%-34s %14.0f %14.0f %9.2f\n", name, median(inC), median(inGo),
+	tell("batches of 1,000 by language, "+name, "commands/s", inC, inGo)
+	say("%-34s %14.0f %14.0f %9.2f\n", name, median(inC), median(inGo),
 		median(inGo)/median(inC))
 	return nil
 }
@@ -242,6 +255,40 @@ func (b *batch) submit() error {
 		}
 	}
 	return nil
+}
+
+// scaled is the work of a run; even, since batches go in pairs.
+func scaled(count int) int {
+	if *quick {
+		return max(count/100/2*2, 2)
+	}
+	return count
+}
+
+// say prints for people.
+func say(format string, values ...any) {
+	if !*asJSON {
+		fmt.Printf(format, values...)
+	}
+}
+
+// tell prints for programs: a line for each run.
+func tell(row, unit string, c, g []float64) {
+	if !*asJSON {
+		return
+	}
+	encoder := json.NewEncoder(os.Stdout)
+	for i := range c {
+		for side, value := range []float64{c[i], g[i]} {
+			line := map[string]any{"row": row, "system": []string{"AllocDB in a loop of C",
+				"AllocDB in Go"}[side], "value": value, "unit": unit,
+				"command": "go run ./cmd/allocdb-bench -json DIR"}
+			if err := encoder.Encode(line); err != nil {
+				fmt.Fprintln(os.Stderr, "allocdb-bench:", err)
+				os.Exit(1)
+			}
+		}
+	}
 }
 
 func median(figures []float64) float64 {

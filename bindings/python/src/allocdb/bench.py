@@ -12,8 +12,9 @@ Batches of 1,000 commands, reserves and releases by turns, are measured from the
 ``batch.reserve`` to the last result looked at: encoding, committing, decoding. One thread;
 ``sync="os"`` and ``sync="full"``.
 
-Each figure is the median of its runs, with the least and the greatest beside it. Needs some hundred
-megabytes in DIRECTORY while it runs; leaves nothing behind.
+Each figure is the median of its runs, with the least and the greatest beside it; ``--json`` prints
+a line for each run instead, for ``scripts/bench.sh``. Needs some hundred megabytes in DIRECTORY
+while it runs; leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import itertools
+import json
 import shutil
 import statistics
 import subprocess
@@ -59,15 +61,16 @@ def main() -> None:
     parser.add_argument("directory", type=Path, help="where the databases are made and deleted")
     parser.add_argument("--runs", type=int, default=RUNS, help="runs of each figure (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the work: no figures")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each run's figure")
     arguments = parser.parse_args()
     if arguments.runs < 1:
         parser.error(f"--runs is {arguments.runs}, must be at least 1")
     place = Path(tempfile.mkdtemp(prefix="allocdb-bench-", dir=arguments.directory))
     try:
         scale = 1 if arguments.quick else 100
-        measure_calls(place, arguments.runs, 500 * scale)
-        measure_batches(place, arguments.runs, scale, "os")
-        measure_batches(place, arguments.runs, scale, "full")
+        measure_calls(place, arguments.runs, 500 * scale, arguments.json)
+        measure_batches(place, arguments.runs, scale, "os", arguments.json)
+        measure_batches(place, arguments.runs, scale, "full", arguments.json)
     finally:
         shutil.rmtree(place)
 
@@ -75,7 +78,7 @@ def main() -> None:
 # ---- single calls ----
 
 
-def measure_calls(place: Path, runs: int, count: int) -> None:
+def measure_calls(place: Path, runs: int, count: int, as_json: bool) -> None:
     """A read and a repeated reserve, through the package and through C."""
     loop = compile_loop(place)
     method = "a loop of C" if loop else "one call of 1,000 messages"
@@ -91,6 +94,11 @@ def measure_calls(place: Path, runs: int, count: int) -> None:
         for name, call, message in calls:
             python_ns = [repeat(call, count) for _ in range(runs)]
             native_ns = [native(db, loop, message, count) for _ in range(runs)]
+            if as_json:
+                row = f"one call, in processor time: {name}"
+                tell(row, f"AllocDB in {method}", native_ns, "ns")
+                tell(row, "AllocDB in Python", python_ns, "ns")
+                continue
             added = statistics.median(python_ns) - statistics.median(native_ns)
             print(f"{name:<20} {shown(python_ns)} ns in Python, {shown(native_ns)} ns in {method}; "
                   f"Python adds {added / 1000:.2f} us")
@@ -179,7 +187,9 @@ def native_in_one_call(db: allocdb.Database, message: bytes, count: int) -> floa
 # ---- batches ----
 
 
-def measure_batches(place: Path, runs: int, rounds: int, sync: Literal["os", "full"]) -> None:
+def measure_batches(
+    place: Path, runs: int, rounds: int, sync: Literal["os", "full"], as_json: bool
+) -> None:
     """Reserves and releases, 1,000 a commit."""
     path = place / f"batches-{sync}"
     # The log grows without a checkpoint on the way, and slots go on as at 10,000 commands each.
@@ -192,6 +202,9 @@ def measure_batches(place: Path, runs: int, rounds: int, sync: Literal["os", "fu
         slots = itertools.count(2)
         reserve_and_release(db, 2, slots)
         rates = [reserve_and_release(db, rounds, slots) for _ in range(runs)]
+    if as_json:
+        tell(f"batches of 1,000 by language, sync={sync}", "AllocDB in Python", rates, "commands/s")
+        return
     print(f"batches of {BATCH_LEN:,}, sync={sync:<5} {shown(rates)} commands/s")
 
 
@@ -211,6 +224,15 @@ def reserve_and_release(db: allocdb.Database, rounds: int, slots: itertools.coun
         if not batch.submit().all_ok:
             raise AssertionError("a release was not done")
     return 2 * BATCH_LEN * rounds / (time.perf_counter() - begin)
+
+
+def tell(row: str, system: str, values: list[float], unit: str) -> None:
+    """A line of JSON for each run."""
+    for value in values:
+        print(json.dumps({
+            "row": row, "system": system, "value": value, "unit": unit,
+            "command": "python -m allocdb.bench DIRECTORY --json", "detail": {},
+        }))
 
 
 def shown(values: list[float]) -> str:

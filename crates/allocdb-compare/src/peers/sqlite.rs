@@ -1,0 +1,261 @@
+//! SQLite, the system's library: prepared statements, a write-ahead log, one connection.
+//!
+//! Tuned: `locking_mode=EXCLUSIVE`, so that no transaction locks files or looks at shared memory;
+//! 256 MiB of cache, a gigabyte mapped; a checkpoint each 64 MiB of log, as AllocDB's; the log is
+//! written once before the run, so that commits overwrite it and a sync need not journal a new
+//! size: the way AllocDB writes its log ahead. `synchronous=FULL` syncs at each commit; `NORMAL`
+//! only at checkpoints, and a power cut loses what came after the last one.
+//!
+//! Two statements a command: one records the outcome that the resource's row decides, and finds the
+//! repeated operation by the key that it meets; the other changes the row, only where there is
+//! something to change. Operations are `WITHOUT ROWID`, so that a random id is one tree. Monotonic
+//! ids are 64-bit integers in a table by rowid, which SQLite appends to.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::Null;
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use crate::job::{Census, Command, DONE, Failure, Kind, Outcome, Peer, Session};
+
+/// A database's file and how it is opened.
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    settings: Settings,
+}
+
+/// What differs between the runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    /// `FULL` or `NORMAL`.
+    pub(crate) synchronous: &'static str,
+    /// Operation ids are increasing integers.
+    pub(crate) monotonic: bool,
+    /// Log written before the run, in MiB.
+    pub(crate) ahead_mib: u32,
+}
+
+impl Sqlite {
+    /// All resources, available.
+    pub(crate) fn open(
+        directory: &Path,
+        resources: u32,
+        settings: Settings,
+    ) -> Result<Self, Failure> {
+        std::fs::create_dir(directory)?;
+        let path = directory.join("sqlite.db");
+        let mut connection = connect(&path, settings)?;
+        connection.execute_batch(if settings.monotonic { BY_ROWID } else { BY_KEY })?;
+        connection.execute_batch(RESOURCES)?;
+        let transaction = connection.transaction()?;
+        {
+            let mut insert =
+                transaction.prepare("INSERT INTO resources VALUES (?1, 0, 0, 0, 0)")?;
+            for resource in 1..=resources {
+                insert.execute([resource])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(Self { path, settings })
+    }
+}
+
+const RESOURCES: &str = "CREATE TABLE resources (id INTEGER PRIMARY KEY, state INTEGER NOT NULL,
+    holder INTEGER NOT NULL, token INTEGER NOT NULL, deadline INTEGER NOT NULL) STRICT";
+const BY_KEY: &str = "CREATE TABLE operations (id BLOB PRIMARY KEY, code INTEGER NOT NULL,
+    token INTEGER NOT NULL, deadline INTEGER NOT NULL) STRICT, WITHOUT ROWID";
+const BY_ROWID: &str = "CREATE TABLE operations (id INTEGER PRIMARY KEY, code INTEGER NOT NULL,
+    token INTEGER NOT NULL, deadline INTEGER NOT NULL) STRICT";
+
+/// Of every command: ?1 operation, ?2 resource, ?3 slot, ?4 holder, ?5 token, ?6 deadline.
+const RECORD_RESERVE: &str = "INSERT INTO operations
+    SELECT ?1, CASE WHEN free THEN 0 ELSE 4 END,
+        CASE WHEN free THEN token + 1 ELSE 0 END, CASE WHEN free THEN ?6 ELSE 0 END
+    FROM (SELECT token, state = 0 OR (state = 1 AND deadline <= ?3) AS free
+        FROM resources WHERE id = ?2)
+    WHERE true ON CONFLICT DO NOTHING RETURNING code, token, deadline";
+const RECORD_CONFIRM: &str = "INSERT INTO operations
+    SELECT ?1, CASE WHEN held THEN 0 ELSE 10 END, CASE WHEN held THEN token ELSE 0 END, 0
+    FROM (SELECT token, state = 1 AND deadline > ?3 AND holder = ?4 AND token = ?5 AS held
+        FROM resources WHERE id = ?2)
+    WHERE true ON CONFLICT DO NOTHING RETURNING code, token, deadline";
+const RECORD_RELEASE: &str = "INSERT INTO operations
+    SELECT ?1, CASE WHEN held THEN 0 ELSE 10 END, CASE WHEN held THEN token ELSE 0 END, 0
+    FROM (SELECT token, state <> 0 AND holder = ?4 AND token = ?5 AS held
+        FROM resources WHERE id = ?2)
+    WHERE true ON CONFLICT DO NOTHING RETURNING code, token, deadline";
+const RESERVE: &str =
+    "UPDATE resources SET state = 1, holder = ?2, token = ?3, deadline = ?4 WHERE id = ?1";
+const CONFIRM: &str = "UPDATE resources SET state = 2 WHERE id = ?1";
+const RELEASE: &str = "UPDATE resources SET state = 0 WHERE id = ?1";
+
+fn connect(path: &Path, settings: Settings) -> Result<Connection, Failure> {
+    let connection = Connection::open(path)?;
+    connection.execute_batch(&format!(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = {}; PRAGMA cache_size = -262144; PRAGMA mmap_size = 1073741824;
+         PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 16384;",
+        settings.synchronous
+    ))?;
+    Ok(connection)
+}
+
+impl Peer for Sqlite {
+    fn session(&self) -> Result<Box<dyn Session + '_>, Failure> {
+        let connection = connect(&self.path, self.settings)?;
+        if self.settings.ahead_mib > 0 {
+            connection.execute_batch(&format!(
+                "BEGIN; CREATE TABLE ahead (bytes BLOB);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
+                 INSERT INTO ahead SELECT zeroblob(1048576) FROM n;
+                 COMMIT; DROP TABLE ahead; PRAGMA wal_checkpoint(RESTART);",
+                self.settings.ahead_mib
+            ))?;
+        }
+        let connection = Box::into_raw(Box::new(connection));
+        // SAFETY: just made, and freed only in Drop, after the statements that borrow it.
+        let statements = match Statements::new(unsafe { &*connection }) {
+            Ok(statements) => statements,
+            Err(error) => {
+                // SAFETY: as above; no statement is left.
+                drop(unsafe { Box::from_raw(connection) });
+                return Err(error.into());
+            }
+        };
+        Ok(Box::new(Client {
+            statements: Some(statements),
+            connection,
+            monotonic: self.settings.monotonic,
+        }))
+    }
+}
+
+/// A connection and the statements that borrow it: kept beside each other, so that no command pays
+/// for finding its statement again.
+struct Client {
+    statements: Option<Statements<'static>>,
+    connection: *mut Connection,
+    monotonic: bool,
+}
+
+struct Statements<'connection> {
+    begin: Statement<'connection>,
+    commit: Statement<'connection>,
+    record: [Statement<'connection>; 3],
+    change: [Statement<'connection>; 3],
+    known: Statement<'connection>,
+}
+
+impl<'connection> Statements<'connection> {
+    fn new(connection: &'connection Connection) -> Result<Self, rusqlite::Error> {
+        let prepare = |text| connection.prepare(text);
+        Ok(Self {
+            begin: prepare("BEGIN IMMEDIATE")?,
+            commit: prepare("COMMIT")?,
+            record: [
+                prepare(RECORD_RESERVE)?,
+                prepare(RECORD_CONFIRM)?,
+                prepare(RECORD_RELEASE)?,
+            ],
+            change: [prepare(RESERVE)?, prepare(CONFIRM)?, prepare(RELEASE)?],
+            known: prepare("SELECT code, token, deadline FROM operations WHERE id = ?1")?,
+        })
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.statements = None;
+        // SAFETY: from Box::into_raw, once; what borrowed it is gone.
+        drop(unsafe { Box::from_raw(self.connection) });
+    }
+}
+
+impl Client {
+    fn one(&mut self, command: &Command) -> Result<Outcome, Failure> {
+        let id = command.operation.to_be_bytes();
+        if self.monotonic {
+            self.apply(command, &u64::try_from(command.operation)?.cast_signed())
+        } else {
+            self.apply(command, &id.as_slice())
+        }
+    }
+
+    fn apply(&mut self, command: &Command, id: &dyn rusqlite::ToSql) -> Result<Outcome, Failure> {
+        let statements = self.statements.as_mut().expect("there until the drop");
+        let kind = match command.kind {
+            Kind::Reserve => 0,
+            Kind::Confirm => 1,
+            Kind::Release => 2,
+        };
+        let (slot, holder) = (command.slot.cast_signed(), command.holder.cast_signed());
+        let token = u64::try_from(command.token)?.cast_signed();
+        let deadline = command.deadline().cast_signed();
+        let record = &mut statements.record[kind];
+        let recorded = match command.kind {
+            Kind::Reserve => {
+                // The reserve names neither holder nor token: 4 and 5 are bound for nothing.
+                let given = params![id, command.resource, slot, Null, Null, deadline];
+                record.query_row(given, outcome)
+            }
+            Kind::Confirm => {
+                record.query_row(params![id, command.resource, slot, holder, token], outcome)
+            }
+            Kind::Release => {
+                record.query_row(params![id, command.resource, Null, holder, token], outcome)
+            }
+        };
+        let Some(recorded) = recorded.optional()? else {
+            return Ok(statements.known.query_row([id], outcome)?);
+        };
+        if recorded.code == DONE {
+            let change = &mut statements.change[kind];
+            let changed = if command.kind == Kind::Reserve {
+                let token = u64::try_from(recorded.token)?.cast_signed();
+                change.execute(params![command.resource, holder, token, deadline])?
+            } else {
+                change.execute([command.resource])?
+            };
+            assert_eq!(changed, 1, "the row that decided is there");
+        }
+        Ok(recorded)
+    }
+}
+
+fn outcome(row: &rusqlite::Row<'_>) -> Result<Outcome, rusqlite::Error> {
+    Ok(Outcome {
+        code: row.get(0)?,
+        token: u128::from(row.get::<_, i64>(1)?.cast_unsigned()),
+        deadline: row.get::<_, i64>(2)?.cast_unsigned(),
+    })
+}
+
+impl Session for Client {
+    fn perform(
+        &mut self,
+        commands: &[Command],
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), Failure> {
+        // What a failure leaves behind ends the whole run: nobody has to roll it back.
+        self.statements.as_mut().expect("there").begin.execute([])?;
+        for command in commands {
+            outcomes.push(self.one(command)?);
+        }
+        self.statements
+            .as_mut()
+            .expect("there")
+            .commit
+            .execute([])?;
+        Ok(())
+    }
+
+    fn census(&mut self) -> Result<Census, Failure> {
+        // SAFETY: freed in Drop alone.
+        let connection = unsafe { &*self.connection };
+        let count = |text| connection.query_row(text, [], |row| row.get::<_, i64>(0));
+        Ok(Census {
+            available: count("SELECT count(*) FROM resources WHERE state = 0")?.cast_unsigned(),
+            operations: count("SELECT count(*) FROM operations")?.cast_unsigned(),
+        })
+    }
+}
