@@ -1,19 +1,23 @@
 //! The plots, as SVG.
 //!
-//! One canvas for all: a line with points for each series, a legend, and axes whose steps are equal
-//! differences or equal factors. Colours are those that people with any sight tell apart (Okabe and
-//! Ito's), and repeat with another size of points after eight.
+//! One canvas for all: a line with points for each series, a legend beside it where it hides
+//! nothing, and axes whose steps are equal differences or equal factors. Colours are those that
+//! people with any sight tell apart (Okabe and Ito's); after eight they repeat, and the lines are
+//! dashed.
 
 use std::path::Path;
 
 use allocdb_compare::report::{Plot, Series, shown};
 use plotters::chart::ChartContext;
+use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
 use crate::job::Failure;
 
-const SIZE: (u32, u32) = (960, 600);
+const SIZE: (u32, u32) = (1280, 600);
+const LEGEND_LEFT: i32 = 860;
+const LEGEND_LINE: i32 = 22;
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
     RGBColor(230, 159, 0),
@@ -64,7 +68,8 @@ where
 {
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
+    let (left, right) = area.split_horizontally(LEGEND_LEFT);
+    let mut chart = ChartBuilder::on(&left)
         .caption(&plot.name, ("sans-serif", 22))
         .margin(16)
         .x_label_area_size(48)
@@ -75,20 +80,14 @@ where
         .light_line_style(WHITE)
         .x_desc(&plot.x_label)
         .y_desc(&plot.y_label)
-        .x_label_formatter(&|value| shown(*value))
-        .y_label_formatter(&|value| shown(*value))
+        .x_label_formatter(&|value| tick(*value, plot.log_x))
+        .y_label_formatter(&|value| tick(*value, plot.log_y))
         .label_style(("sans-serif", 14))
         .draw()?;
     for (index, series) in plot.series.iter().enumerate() {
         line(&mut chart, series, index)?;
+        legend(&right, series, index)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .label_font(("sans-serif", 13))
-        .draw()?;
     area.present()?;
     Ok(())
 }
@@ -102,13 +101,71 @@ where
     X: Ranged<ValueType = f64>,
     Y: Ranged<ValueType = f64>,
 {
-    let colour = COLOURS[index % COLOURS.len()];
-    let size = if index < COLOURS.len() { 3 } else { 5 };
+    let style = style(index);
     let points = series.points.iter().copied();
-    chart
-        .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?
-        .label(&series.name)
-        .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-    chart.draw_series(points.map(|point| Circle::new(point, size, colour.filled())))?;
+    if is_dashed(index) {
+        chart.draw_series(DashedLineSeries::new(
+            points.clone(),
+            6,
+            5,
+            style.stroke_width(2),
+        ))?;
+    } else {
+        chart.draw_series(LineSeries::new(points.clone(), style.stroke_width(2)))?;
+    }
+    chart.draw_series(points.map(|point| Circle::new(point, 3, style.filled())))?;
     Ok(())
+}
+
+fn legend(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    series: &Series,
+    index: usize,
+) -> Result<(), Failure> {
+    let y = 60 + LEGEND_LINE * i32::try_from(index)?;
+    let style = style(index);
+    // A gap in the middle stands for dashes.
+    let ends = if is_dashed(index) {
+        [(0, 9), (15, 24)]
+    } else {
+        [(0, 12), (12, 24)]
+    };
+    for (from, to) in ends {
+        area.draw(&PathElement::new(
+            [(from, y), (to, y)],
+            style.stroke_width(2),
+        ))?;
+    }
+    area.draw(&Circle::new((12, y), 3, style.filled()))?;
+    area.draw(&Text::new(
+        series.name.clone(),
+        (32, y - 6),
+        ("sans-serif", 13),
+    ))?;
+    Ok(())
+}
+
+const fn style(index: usize) -> RGBColor {
+    COLOURS[index % COLOURS.len()]
+}
+
+const fn is_dashed(index: usize) -> bool {
+    index >= COLOURS.len()
+}
+
+/// A tick's label; of factors only those of 1, 2 and 5 have one, or they would run into each other.
+fn tick(value: f64, is_log: bool) -> String {
+    let text = shown(value);
+    let short = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    let leading = short
+        .trim_start_matches(['0', '.'])
+        .trim_end_matches(['0', ',', '.']);
+    if is_log && !matches!(leading, "1" | "2" | "5") {
+        return String::new();
+    }
+    short.to_owned()
 }

@@ -23,9 +23,9 @@ use crate::walk::Walk;
 /// How many clients the servers are tried with.
 const RIVALS_CLIENTS: [u32; 3] = [1, 16, 64];
 const PROBE_WRITES: usize = 100;
-const PERCENTILES: [f64; 18] = [
-    0.1, 1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 97.0, 99.0, 99.5,
-    99.9, 99.99,
+/// One command in so many is slower: the median is at 2, p99 at 100.
+const ONE_IN: [f64; 13] = [
+    1.25, 1.5, 2.0, 4.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 10_000.0,
 ];
 
 /// One run: a system in a shape.
@@ -463,7 +463,7 @@ fn tell(entry: &Entry, taken: &Taken) {
             figure(entry.row, &title, &name, rate, "commands/s", detail);
             by(
                 "commands by clients",
-                &name,
+                &entry.system.name(),
                 entry.clients.into(),
                 rate,
                 "clients",
@@ -477,7 +477,7 @@ fn tell(entry: &Entry, taken: &Taken) {
             let batch = u32::try_from(entry.batch).unwrap_or(u32::MAX);
             by(
                 "commands by batch",
-                &name,
+                &entry.system.name(),
                 batch.into(),
                 rate,
                 "commands in a batch",
@@ -502,17 +502,21 @@ fn by(plot: &str, series: &str, x: f64, rate: f64, x_label: &str) {
     }));
 }
 
-/// By the share that is as fast: two runs have the same x, so that their median can be drawn.
+/// By the share that is slower, so that the tail is not squeezed; all runs have the same x, so that
+/// their median can be drawn. No further than there were commands.
 fn distribution(plot: &str, series: &str, sorted: &[u64]) {
-    for percent in PERCENTILES {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let count = sorted.len() as f64;
+    for one_in in ONE_IN.into_iter().filter(|&one_in| one_in <= count) {
+        let percent = 100.0 - 100.0 / one_in;
         say(&Line::Point(Point {
             plot: plot.to_owned(),
             series: series.to_owned(),
-            x: percent,
+            x: one_in,
             y: micros(percentile(sorted, percent)),
-            x_label: "% of the commands are as fast".to_owned(),
+            x_label: "one command in so many is slower (2: median, 100: p99)".to_owned(),
             y_label: "µs".to_owned(),
-            log_x: false,
+            log_x: true,
             log_y: true,
         }));
     }
