@@ -2,8 +2,9 @@
 //!
 //! Rows and systems stand in the order in which they were first seen. The first system of a row
 //! whose name begins with `AllocDB` is what the others are put beside: "better by" says how many
-//! times as good it is, for a rate as for a time. Where a row has raw disk writes (figures whose
-//! detail says `"raw": true`), every time is also put beside the fastest of them.
+//! times as good it is, for a rate as for a time. In a row of AllocDB alone the first measures the
+//! others: "as good as". Where a row has raw disk writes (figures whose detail says `"raw": true`),
+//! every time is also put beside the fastest of them.
 
 use core::fmt::Write;
 
@@ -156,6 +157,12 @@ fn place<T>(all: &mut Vec<T>, is_same: impl FnMut(&T) -> bool, make: impl FnOnce
 }
 
 impl Row {
+    /// AllocDB beside itself.
+    fn is_own(&self) -> bool {
+        let mut systems = self.systems.iter();
+        systems.all(|system| system.name.starts_with("AllocDB"))
+    }
+
     /// What the others are put beside.
     fn ours(&self) -> Option<&System> {
         self.systems
@@ -198,9 +205,13 @@ impl Row {
         }
         let has_raw = self.systems.iter().any(System::is_raw);
         let raw_head = if has_raw { " beside raw |" } else { "" };
-        let ours = self
-            .ours()
-            .map_or(String::new(), |ours| format!("{} better by", ours.name));
+        let is_own = self.is_own();
+        let ours = match self.ours() {
+            None => String::new(),
+            Some(ours) if is_own => format!("as good as {}", ours.name),
+            Some(ours) => format!("{} better by", ours.name),
+        };
+        let turned = |ratio: f64| if is_own { ratio.recip() } else { ratio };
         let raw_rule = if has_raw { "--:|" } else { "" };
         let _ = writeln!(
             text,
@@ -225,7 +236,7 @@ impl Row {
                 shown(system.least()),
                 shown(system.greatest()),
                 system.values.len(),
-                times(self.better_by(system)),
+                times(self.better_by(system).map(turned)),
                 system.more(),
             );
         }

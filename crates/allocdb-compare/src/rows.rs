@@ -102,10 +102,13 @@ fn latency_systems() -> Vec<System> {
             grouped: false,
         });
     }
-    systems.push(System::Lmdb {
-        monotonic: false,
-        grouped: false,
-    });
+    for write_map in [false, true] {
+        systems.push(System::Lmdb {
+            monotonic: false,
+            write_map,
+            grouped: false,
+        });
+    }
     systems.push(System::Redis);
     #[cfg(feature = "postgres")]
     systems.push(System::Postgres {
@@ -128,10 +131,13 @@ fn batch_systems() -> Vec<System> {
                 grouped: false,
             });
         }
-        systems.push(System::Lmdb {
-            monotonic,
-            grouped: false,
-        });
+        for write_map in [false, true] {
+            systems.push(System::Lmdb {
+                monotonic,
+                write_map,
+                grouped: false,
+            });
+        }
         #[cfg(feature = "postgres")]
         systems.push(System::Postgres {
             monotonic,
@@ -155,6 +161,7 @@ fn shared_systems(skip_locked: bool) -> Vec<System> {
     });
     systems.push(System::Lmdb {
         monotonic: false,
+        write_map: false,
         grouped: true,
     });
     systems.push(System::Redis);

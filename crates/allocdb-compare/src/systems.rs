@@ -7,7 +7,7 @@ use crate::arguments::Run;
 use crate::job::{Failure, Peer};
 use crate::peers::allocdb::{AllocDb, Library};
 use crate::peers::grouped::Grouped;
-use crate::peers::lmdb::Lmdb;
+use crate::peers::lmdb::{Lmdb, Settings as LmdbSettings};
 use crate::peers::map::Map;
 #[cfg(feature = "postgres")]
 use crate::peers::postgres::{Postgres, Server, Settings as PostgresSettings};
@@ -33,7 +33,11 @@ pub(crate) enum System {
         grouped: bool,
     },
     /// Likewise.
-    Lmdb { monotonic: bool, grouped: bool },
+    Lmdb {
+        monotonic: bool,
+        write_map: bool,
+        grouped: bool,
+    },
     /// A server of our own.
     Redis,
     /// Likewise.
@@ -72,7 +76,12 @@ impl System {
                 };
                 (format!("SQLite, synchronous={level}"), grouped)
             }
-            Self::Lmdb { grouped, .. } => ("LMDB".to_owned(), grouped),
+            Self::Lmdb {
+                write_map, grouped, ..
+            } => {
+                let map = if write_map { ", MDB_WRITEMAP" } else { "" };
+                (format!("LMDB{map}"), grouped)
+            }
             Self::Redis => ("Redis, appendfsync always".to_owned(), false),
             #[cfg(feature = "postgres")]
             Self::Postgres {
@@ -200,11 +209,19 @@ impl Place {
                     grouped,
                 )
             }
-            System::Lmdb { monotonic, grouped } => {
-                // Two trees that are copied page by page need more room than a log.
-                let ahead_bytes = (self.ahead_mib() as usize * 4) << 20;
+            System::Lmdb {
+                monotonic,
+                write_map,
+                grouped,
+            } => {
+                let settings = LmdbSettings {
+                    monotonic,
+                    write_map,
+                    // Two trees that are copied page by page need more room than a log.
+                    ahead_bytes: (self.ahead_mib() as usize * 4) << 20,
+                };
                 (
-                    Box::new(Lmdb::open(directory, RESOURCES, monotonic, ahead_bytes)?),
+                    Box::new(Lmdb::open(directory, RESOURCES, settings)?),
                     grouped,
                 )
             }

@@ -6,17 +6,18 @@
 //! size: the way AllocDB writes its log ahead. `synchronous=FULL` syncs at each commit; `NORMAL`
 //! only at checkpoints, and a power cut loses what came after the last one.
 //!
-//! Two statements a command: one records the outcome that the resource's row decides, and finds the
-//! repeated operation by the key that it meets; the other changes the row, only where there is
-//! something to change. Operations are `WITHOUT ROWID`, so that a random id is one tree. Monotonic
-//! ids are 64-bit integers in a table by rowid, which SQLite appends to.
+//! Three plain statements a command: read the row, record the outcome, change the row if that is
+//! what was decided. Recording finds a repeated operation by the key that it meets, so that nobody
+//! looks for it before. The rules are applied between the statements, by the program; having SQL
+//! decide, in one `INSERT … SELECT … RETURNING`, takes longer. Operations are `WITHOUT ROWID`, so
+//! that a random id is one tree. Monotonic ids are 64-bit integers in a table by rowid, which
+//! SQLite appends to.
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::Null;
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use rusqlite::{Connection, Statement, params};
 
-use crate::job::{Census, Command, DONE, Failure, Kind, Outcome, Peer, Session};
+use crate::job::{Census, Command, DONE, Failure, Outcome, Peer, Row, Session};
 
 /// A database's file and how it is opened.
 pub(crate) struct Sqlite {
@@ -67,27 +68,11 @@ const BY_KEY: &str = "CREATE TABLE operations (id BLOB PRIMARY KEY, code INTEGER
 const BY_ROWID: &str = "CREATE TABLE operations (id INTEGER PRIMARY KEY, code INTEGER NOT NULL,
     token INTEGER NOT NULL, deadline INTEGER NOT NULL) STRICT";
 
-/// Of every command: ?1 operation, ?2 resource, ?3 slot, ?4 holder, ?5 token, ?6 deadline.
-const RECORD_RESERVE: &str = "INSERT INTO operations
-    SELECT ?1, CASE WHEN free THEN 0 ELSE 4 END,
-        CASE WHEN free THEN token + 1 ELSE 0 END, CASE WHEN free THEN ?6 ELSE 0 END
-    FROM (SELECT token, state = 0 OR (state = 1 AND deadline <= ?3) AS free
-        FROM resources WHERE id = ?2)
-    WHERE true ON CONFLICT DO NOTHING RETURNING code, token, deadline";
-const RECORD_CONFIRM: &str = "INSERT INTO operations
-    SELECT ?1, CASE WHEN held THEN 0 ELSE 10 END, CASE WHEN held THEN token ELSE 0 END, 0
-    FROM (SELECT token, state = 1 AND deadline > ?3 AND holder = ?4 AND token = ?5 AS held
-        FROM resources WHERE id = ?2)
-    WHERE true ON CONFLICT DO NOTHING RETURNING code, token, deadline";
-const RECORD_RELEASE: &str = "INSERT INTO operations
-    SELECT ?1, CASE WHEN held THEN 0 ELSE 10 END, CASE WHEN held THEN token ELSE 0 END, 0
-    FROM (SELECT token, state <> 0 AND holder = ?4 AND token = ?5 AS held
-        FROM resources WHERE id = ?2)
-    WHERE true ON CONFLICT DO NOTHING RETURNING code, token, deadline";
-const RESERVE: &str =
-    "UPDATE resources SET state = 1, holder = ?2, token = ?3, deadline = ?4 WHERE id = ?1";
-const CONFIRM: &str = "UPDATE resources SET state = 2 WHERE id = ?1";
-const RELEASE: &str = "UPDATE resources SET state = 0 WHERE id = ?1";
+const ROW: &str = "SELECT state, holder, token, deadline FROM resources WHERE id = ?1";
+const RECORD: &str = "INSERT INTO operations VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+const CHANGE: &str = "UPDATE resources SET state = ?2, holder = ?3, token = ?4, deadline = ?5
+    WHERE id = ?1";
+const KNOWN: &str = "SELECT code, token, deadline FROM operations WHERE id = ?1";
 
 fn connect(path: &Path, settings: Settings) -> Result<Connection, Failure> {
     let connection = Connection::open(path)?;
@@ -141,8 +126,9 @@ struct Client {
 struct Statements<'connection> {
     begin: Statement<'connection>,
     commit: Statement<'connection>,
-    record: [Statement<'connection>; 3],
-    change: [Statement<'connection>; 3],
+    row: Statement<'connection>,
+    record: Statement<'connection>,
+    change: Statement<'connection>,
     known: Statement<'connection>,
 }
 
@@ -152,13 +138,10 @@ impl<'connection> Statements<'connection> {
         Ok(Self {
             begin: prepare("BEGIN IMMEDIATE")?,
             commit: prepare("COMMIT")?,
-            record: [
-                prepare(RECORD_RESERVE)?,
-                prepare(RECORD_CONFIRM)?,
-                prepare(RECORD_RELEASE)?,
-            ],
-            change: [prepare(RESERVE)?, prepare(CONFIRM)?, prepare(RELEASE)?],
-            known: prepare("SELECT code, token, deadline FROM operations WHERE id = ?1")?,
+            row: prepare(ROW)?,
+            record: prepare(RECORD)?,
+            change: prepare(CHANGE)?,
+            known: prepare(KNOWN)?,
         })
     }
 }
@@ -183,42 +166,34 @@ impl Client {
 
     fn apply(&mut self, command: &Command, id: &dyn rusqlite::ToSql) -> Result<Outcome, Failure> {
         let statements = self.statements.as_mut().expect("there until the drop");
-        let kind = match command.kind {
-            Kind::Reserve => 0,
-            Kind::Confirm => 1,
-            Kind::Release => 2,
-        };
-        let (slot, holder) = (command.slot.cast_signed(), command.holder.cast_signed());
-        let token = u64::try_from(command.token)?.cast_signed();
-        let deadline = command.deadline().cast_signed();
-        let record = &mut statements.record[kind];
-        let recorded = match command.kind {
-            Kind::Reserve => {
-                // The reserve names neither holder nor token: 4 and 5 are bound for nothing.
-                let given = params![id, command.resource, slot, Null, Null, deadline];
-                record.query_row(given, outcome)
-            }
-            Kind::Confirm => {
-                record.query_row(params![id, command.resource, slot, holder, token], outcome)
-            }
-            Kind::Release => {
-                record.query_row(params![id, command.resource, Null, holder, token], outcome)
-            }
-        };
-        let Some(recorded) = recorded.optional()? else {
+        let mut row = statements.row.query_row([command.resource], |row| {
+            Ok(Row {
+                state: row.get(0)?,
+                holder: row.get::<_, i64>(1)?.cast_unsigned(),
+                token: row.get::<_, i64>(2)?.cast_unsigned(),
+                deadline: row.get::<_, i64>(3)?.cast_unsigned(),
+            })
+        })?;
+        let decided = row.apply(command);
+        let token = u64::try_from(decided.token)?.cast_signed();
+        let deadline = decided.deadline.cast_signed();
+        let recorded = statements
+            .record
+            .execute(params![id, decided.code, token, deadline])?;
+        if recorded == 0 {
             return Ok(statements.known.query_row([id], outcome)?);
-        };
-        if recorded.code == DONE {
-            let change = &mut statements.change[kind];
-            let changed = if command.kind == Kind::Reserve {
-                let token = u64::try_from(recorded.token)?.cast_signed();
-                change.execute(params![command.resource, holder, token, deadline])?
-            } else {
-                change.execute([command.resource])?
-            };
+        }
+        if decided.code == DONE {
+            let changed = statements.change.execute(params![
+                command.resource,
+                row.state,
+                row.holder.cast_signed(),
+                row.token.cast_signed(),
+                row.deadline.cast_signed()
+            ])?;
             assert_eq!(changed, 1, "the row that decided is there");
         }
-        Ok(recorded)
+        Ok(decided)
     }
 }
 

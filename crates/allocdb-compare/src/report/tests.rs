@@ -86,6 +86,18 @@ fn the_tables_show_each_system_with_its_ratios() {
 }
 
 #[test]
+fn allocdb_beside_itself_is_measured_by_the_first() {
+    let text = report(concat!(
+        r#"{"row": "a", "system": "AllocDB, 1", "value": 10, "unit": "commands/s"}"#,
+        "\n",
+        r#"{"row": "a", "system": "AllocDB, 8", "value": 40, "unit": "commands/s"}"#,
+    ))
+    .markdown("h");
+    assert!(text.contains("| as good as AllocDB, 1 |"), "{text}");
+    assert!(text.contains("| 40.0 to 40.0 | 1 | 4.00× |"), "{text}");
+}
+
+#[test]
 fn a_name_cannot_break_the_table() {
     let text = report(r#"{"row": "a", "system": "O_DIRECT|O_DSYNC", "value": 1, "unit": "µs"}"#);
     assert!(
