@@ -126,7 +126,7 @@ describe_machine() {
 }
 
 run_rivals() {
-    local arguments=(--library "$STAGE/lib/libAllocDB.so" --directory "$DIRECTORY"
+    local arguments=(--library "$STAGE/lib/libAllocDB.so" --directory "$WORK"
         --rounds "$ROUNDS")
     [ "$QUICK" = no ] || arguments+=(--quick)
     [ -z "$ONLY" ] || arguments+=(--only "$ONLY")
@@ -139,7 +139,7 @@ run_python() {
     [ "$QUICK" = no ] || arguments+=(--quick)
     ALLOCDB_LIBRARY=$STAGE/lib/libAllocDB.so PYTHONPATH=$ROOT/bindings/python/src \
         PYTHONDONTWRITEBYTECODE=1 \
-        python3 -m allocdb.bench "$DIRECTORY" "${arguments[@]}" >>"$OUT/lines.jsonl"
+        python3 -m allocdb.bench "$WORK" "${arguments[@]}" >>"$OUT/lines.jsonl"
 }
 
 run_go() {
@@ -150,13 +150,17 @@ run_go() {
         cd "$ROOT/bindings/go"
         export PKG_CONFIG_PATH=$STAGE/lib/pkgconfig LD_LIBRARY_PATH=$STAGE/lib CGO_ENABLED=1
         export GOWORK=off GOPROXY=off GOTOOLCHAIN=local
-        go run ./cmd/allocdb-bench "${arguments[@]}" "$DIRECTORY"
+        go run ./cmd/allocdb-bench "${arguments[@]}" "$WORK"
     ) >>"$OUT/lines.jsonl"
 }
 
 main() {
     local file
     mkdir -p "$OUT" "$DIRECTORY"
+    # Ours alone, and gone however this ends; PostgreSQL's user has to reach what is in it.
+    WORK=$(mktemp -d "$DIRECTORY/bench-XXXXXX")
+    chmod 755 "$WORK"
+    trap 'rm -rf "$WORK"' EXIT
     : >"$OUT/lines.jsonl"
     if [ "$MAY_INSTALL" = yes ]; then install_packages; fi
     build

@@ -13,6 +13,10 @@ use std::error::Error;
 /// Why a run ends early.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
+/// A log of so many bytes is followed by a checkpoint, in AllocDB and in SQLite alike; the others
+/// have no upkeep during a run.
+pub(crate) const CHECKPOINT_BYTES: u64 = 256 << 20;
+
 /// What a command asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {

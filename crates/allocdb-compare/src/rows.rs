@@ -44,6 +44,7 @@ pub(crate) fn run(run: &Run) -> Result<(), Failure> {
         .tempdir_in(&run.directory)?;
     let (place, notes) = Place::open(&root.path().canonicalize()?, run)?;
     for note in notes {
+        eprintln!("{note}");
         say(&Line::Note(note));
     }
     let wanted = |row: Row| run.only.is_none_or(|only| only == row);

@@ -133,8 +133,12 @@ impl Place {
         }
         #[cfg(feature = "postgres")]
         let server = if let Some((_, version)) = Server::programs() {
-            notes.push(format!("PostgreSQL {version}"));
-            Some(Server::start(&root.join("postgres"))?)
+            let started = Server::start(&root.join("postgres"));
+            notes.push(match &started {
+                Ok(_) => format!("PostgreSQL {version}"),
+                Err(failure) => format!("skipped: PostgreSQL {version} ({failure})"),
+            });
+            started.ok()
         } else {
             notes.push("skipped: PostgreSQL (initdb and postgres are not there)".to_owned());
             None
@@ -166,7 +170,7 @@ impl Place {
 
     /// What is written ahead for those that cannot do it themselves, in MiB.
     fn ahead_mib(&self) -> u32 {
-        if self.quick { 4 } else { 64 }
+        if self.quick { 4 } else { 256 }
     }
 
     /// Whether the system can be had here.
@@ -217,8 +221,7 @@ impl Place {
                 let settings = LmdbSettings {
                     monotonic,
                     write_map,
-                    // Two trees that are copied page by page need more room than a log.
-                    ahead_bytes: (self.ahead_mib() as usize * 4) << 20,
+                    ahead_bytes: (self.ahead_mib() as usize) << 20,
                 };
                 (
                     Box::new(Lmdb::open(directory, RESOURCES, settings)?),

@@ -6,7 +6,8 @@
 //! full.
 //!
 //! Options as in `bindings/c/examples/bench.c`: the caller counts slots, one for each 10,000
-//! commands, and 20 of them are remembered. Unlike the rivals, it retires operations on the way.
+//! commands, and 20 of them are remembered. Unlike the rivals, it retires operations on the way,
+//! and it makes a checkpoint where its log has become long enough.
 
 use std::ffi::{CStr, CString, c_char};
 use std::mem::MaybeUninit;
@@ -20,7 +21,9 @@ use AllocDB::types::{
     allocdb_operation, allocdb_options, allocdb_outcome, allocdb_resource, allocdb_status,
 };
 
-use crate::job::{BUSY, Census, Command, DONE, Failure, Kind, Outcome, Peer, REFUSED, Session};
+use crate::job::{
+    BUSY, CHECKPOINT_BYTES, Census, Command, DONE, Failure, Kind, Outcome, Peer, REFUSED, Session,
+};
 
 const RESOURCES_PER_PAGE: usize = 4096;
 const FILL_LEN: usize = 1000;
@@ -134,7 +137,8 @@ impl AllocDb {
             options.max_ttl_slots = 1000;
             options.operation_window_slots = 20;
             options.history_window_slots = 20;
-            options.checkpoint_wal_bytes = 1 << 30;
+            options.max_batch_bytes = 4 << 20;
+            options.checkpoint_wal_bytes = CHECKPOINT_BYTES;
             options.wal_prealloc_bytes = 64 << 20;
             (functions.allocdb_open)(path.as_ptr(), options, &raw mut db, &raw mut error)
         };

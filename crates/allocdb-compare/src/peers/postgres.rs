@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
+use super::ends_with_us;
 use super::libpq::{Connection, Rows};
 use crate::job::{BUSY, Census, Command, Failure, Kind, Outcome, Peer, REFUSED, Session};
 
@@ -109,7 +110,8 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let child = as_owner(&mut postgres, owner, directory).spawn()?;
+        as_owner(&mut postgres, owner, directory);
+        let child = ends_with_us(&mut postgres, libc::SIGQUIT).spawn()?;
         let target = format!("host={} user=bench dbname=postgres", directory.display());
         let server = Self { child, target };
         server.wait()?;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Client as Server, Connection, Pipeline, cmd, pipe};
 
+use super::ends_with_us;
 use crate::job::{Census, Command, Failure, Kind, Outcome, Peer, Row, Session};
 
 const SCRIPT: &str = r"
@@ -108,7 +109,7 @@ impl Redis {
             server.arg(name).arg(value);
         }
         server.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = server
+        let child = ends_with_us(&mut server, libc::SIGKILL)
             .spawn()
             .map_err(|error| format!("redis-server: {error}"))?;
         let redis = Self {

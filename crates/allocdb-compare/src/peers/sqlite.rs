@@ -1,10 +1,11 @@
 //! SQLite, the system's library: prepared statements, a write-ahead log, one connection.
 //!
 //! Tuned: `locking_mode=EXCLUSIVE`, so that no transaction locks files or looks at shared memory;
-//! 256 MiB of cache, a gigabyte mapped; a checkpoint each 64 MiB of log, as AllocDB's; the log is
-//! written once before the run, so that commits overwrite it and a sync need not journal a new
-//! size: the way AllocDB writes its log ahead. `synchronous=FULL` syncs at each commit; `NORMAL`
-//! only at checkpoints, and a power cut loses what came after the last one.
+//! 256 MiB of cache, a gigabyte mapped; a checkpoint where the log is as long as AllocDB's may be;
+//! all of that log is written once before the run, so that commits overwrite it and a sync need not
+//! journal a new size, and the database's file has grown by as much: the way AllocDB writes its log
+//! ahead. `synchronous=FULL` syncs at each commit; `NORMAL` only at checkpoints, and a power cut
+//! loses what came after the last one.
 //!
 //! Three plain statements a command: read the row, record the outcome, change the row if that is
 //! what was decided. Recording finds a repeated operation by the key that it meets, so that nobody
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Statement, params};
 
-use crate::job::{Census, Command, DONE, Failure, Outcome, Peer, Row, Session};
+use crate::job::{CHECKPOINT_BYTES, Census, Command, DONE, Failure, Outcome, Peer, Row, Session};
 
 /// A database's file and how it is opened.
 pub(crate) struct Sqlite {
@@ -79,8 +80,9 @@ fn connect(path: &Path, settings: Settings) -> Result<Connection, Failure> {
     connection.execute_batch(&format!(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;
          PRAGMA synchronous = {}; PRAGMA cache_size = -262144; PRAGMA mmap_size = 1073741824;
-         PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 16384;",
-        settings.synchronous
+         PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {};",
+        settings.synchronous,
+        CHECKPOINT_BYTES / 4096
     ))?;
     Ok(connection)
 }
