@@ -88,8 +88,8 @@ pub(crate) fn run(run: &Run) -> Result<(), Failure> {
 }
 
 fn say(line: &Line) {
-    // Locked for one line; whoever reads may be gone, and then nobody is told.
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    // A figure that is lost in silence is worse than none.
+    writeln!(std::io::stdout().lock(), "{line}").expect("standard output takes a line");
 }
 
 /// One at a time: latency is asked for apart, since all its systems are open at once.
@@ -110,7 +110,9 @@ fn latency_systems() -> Vec<System> {
             grouped: false,
         });
     }
-    systems.push(System::Redis);
+    systems.push(System::Redis {
+        script_a_batch: false,
+    });
     #[cfg(feature = "postgres")]
     systems.push(System::Postgres {
         monotonic: false,
@@ -146,7 +148,9 @@ fn batch_systems() -> Vec<System> {
             commit_delay_us: 0,
         });
     }
-    systems.push(System::Redis);
+    for script_a_batch in [false, true] {
+        systems.push(System::Redis { script_a_batch });
+    }
     systems.push(System::Map);
     systems
 }
@@ -165,7 +169,9 @@ fn shared_systems(skip_locked: bool) -> Vec<System> {
         write_map: false,
         grouped: true,
     });
-    systems.push(System::Redis);
+    systems.push(System::Redis {
+        script_a_batch: false,
+    });
     #[cfg(feature = "postgres")]
     for commit_delay_us in [0, 100] {
         systems.push(System::Postgres {
@@ -205,7 +211,7 @@ fn entries() -> Vec<Entry> {
     for clients in RIVALS_CLIENTS.into_iter().filter(|&clients| clients != 64) {
         for system in latency_systems() {
             let is_server = match system {
-                System::Redis => true,
+                System::Redis { .. } => true,
                 #[cfg(feature = "postgres")]
                 System::Postgres { .. } => true,
                 _ => false,

@@ -38,8 +38,8 @@ pub(crate) enum System {
         write_map: bool,
         grouped: bool,
     },
-    /// A server of our own.
-    Redis,
+    /// A server of our own; a batch is a pipeline, or one script.
+    Redis { script_a_batch: bool },
     /// Likewise.
     #[cfg(feature = "postgres")]
     Postgres {
@@ -53,7 +53,7 @@ impl System {
     /// Operation ids increase.
     pub(crate) const fn is_monotonic(self) -> bool {
         match self {
-            Self::AllocDb | Self::Map | Self::Redis => false,
+            Self::AllocDb | Self::Map | Self::Redis { .. } => false,
             #[cfg(feature = "sqlite")]
             Self::Sqlite { monotonic, .. } => monotonic,
             Self::Lmdb { monotonic, .. } => monotonic,
@@ -82,7 +82,14 @@ impl System {
                 let map = if write_map { ", MDB_WRITEMAP" } else { "" };
                 (format!("LMDB{map}"), grouped)
             }
-            Self::Redis => ("Redis, appendfsync always".to_owned(), false),
+            Self::Redis { script_a_batch } => {
+                let batch = if script_a_batch {
+                    ", one script a batch"
+                } else {
+                    ""
+                };
+                (format!("Redis, appendfsync always{batch}"), false)
+            }
             #[cfg(feature = "postgres")]
             Self::Postgres {
                 skip_locked,
@@ -176,7 +183,7 @@ impl Place {
     /// Whether the system can be had here.
     pub(crate) fn has(&self, system: System) -> bool {
         match system {
-            System::Redis => self.has_redis,
+            System::Redis { .. } => self.has_redis,
             #[cfg(feature = "postgres")]
             System::Postgres { .. } => self.server.is_some(),
             _ => true,
@@ -228,7 +235,10 @@ impl Place {
                     grouped,
                 )
             }
-            System::Redis => (Box::new(Redis::open(directory, RESOURCES)?), false),
+            System::Redis { script_a_batch } => (
+                Box::new(Redis::open(directory, RESOURCES, script_a_batch)?),
+                false,
+            ),
             #[cfg(feature = "postgres")]
             System::Postgres {
                 skip_locked,

@@ -2,10 +2,12 @@
 //! the server refuses root, so as root it runs as `postgres` or `nobody`.
 //!
 //! Tuned: `synchronous_commit=on`, `fdatasync`; 512 MiB of shared buffers, 64 MiB of WAL buffers;
-//! `wal_level=minimal`, no senders; no checkpoint and no autovacuum during a run; WAL files that
-//! are there before they are needed (two gigabytes are kept and written over); no JIT. Pages are
-//! half full, so that an update stays on its page (HOT) and touches no index. Commits wait for each
-//! other (`commit_delay`) in a run of its own, since that helps many clients and hurts one.
+//! `wal_level=minimal`, no senders; no autovacuum, and no checkpoint during a run but one before
+//! its tables are made, so that no page is logged whole in it; WAL files that are there before they
+//! are needed (two gigabytes are kept and written over); no JIT. Pages are half full, so that an
+//! update stays on its page (HOT) and touches no index. Every statement is planned before the run.
+//! Commits wait for each other (`commit_delay`) in a run of its own, since that helps many clients
+//! and hurts one.
 //!
 //! One command is one call of a PL/pgSQL function, prepared, its plans generic: look for the
 //! operation, change the row, record the outcome, in one round trip and one transaction. Where many
@@ -46,13 +48,16 @@ const SETTINGS: &[(&str, &str)] = &[
     ("log_min_messages", "fatal"),
 ];
 
-const SCHEMA: &str = "
+const DROP: &str = "
 DROP TABLE IF EXISTS resources, operations;
+DROP TYPE IF EXISTS outcome CASCADE;
+";
+
+const SCHEMA: &str = "
 CREATE TABLE resources (id int PRIMARY KEY, state int2 NOT NULL, holder int8 NOT NULL,
     token int8 NOT NULL, deadline int8 NOT NULL) WITH (fillfactor = 50);
 CREATE TABLE operations (id uuid PRIMARY KEY, code int2 NOT NULL, token int8 NOT NULL,
     deadline int8 NOT NULL);
-DROP TYPE IF EXISTS outcome CASCADE;
 CREATE TYPE outcome AS (code int2, token int8, deadline int8);
 ";
 
@@ -199,6 +204,9 @@ impl Postgres {
     ) -> Result<Self, Failure> {
         let connection = Connection::open(&server.target)?;
         connection.run("SET client_min_messages = error")?;
+        connection.run(DROP)?;
+        // What was WAL is written over; pages made after a checkpoint are not logged whole.
+        connection.run("CHECKPOINT")?;
         connection.run(SCHEMA)?;
         connection.run(&format!(
             "INSERT INTO resources SELECT n, 0, 0, 0, 0 FROM generate_series(1, {resources}) n"
@@ -207,8 +215,6 @@ impl Postgres {
             connection.run(&function(kind, settings.skip_locked))?;
         }
         connection.run("VACUUM ANALYZE resources")?;
-        // Dirty pages and old WAL are done with before the run; what was WAL is written over.
-        connection.run("CHECKPOINT")?;
         Ok(Self {
             target: server.target.clone(),
             settings,

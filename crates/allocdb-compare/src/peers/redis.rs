@@ -4,53 +4,65 @@
 //! Tuned: one script a command, loaded once and named by its digest (`EVALSHA`); all numbers in one
 //! binary argument; resources and operations as plain strings; both writes in one `MSET`, which
 //! goes into the log as one command and not as a transaction of two. Operations have no expiry.
-//! Redis syncs once for all that its event loop has read, so clients and pipelines share a sync.
+//! Redis syncs once for all that its event loop has read, so clients and pipelines share a sync. A
+//! batch is a pipeline of scripts, and in a run of its own one script for all commands, which is
+//! less to parse.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-use redis::{Client as Server, Connection, Pipeline, cmd, pipe};
+use redis::{Client as Server, Cmd, Connection, cmd, pipe};
 
 use super::ends_with_us;
 use crate::job::{Census, Command, Failure, Kind, Outcome, Peer, Row, Session};
 
-const SCRIPT: &str = r"
-local known = redis.call('GET', KEYS[1])
-if known then return known end
-local kind, by, ticket, slot, till = struct.unpack('<BI8I8I8I8', ARGV[1])
-local state, holder, token, deadline = struct.unpack('<BI8I8I8', redis.call('GET', KEYS[2]))
-local code, answer = 0, 0
-if kind == 1 then
-    if state == 0 or (state == 1 and deadline <= slot) then
-        state = 1
-        holder = by
-        token = token + 1
-        deadline = till
-        answer = till
+const RULES: &str = r"
+local function perform(id, resource, given)
+    local known = redis.call('GET', id)
+    if known then return known end
+    local kind, by, ticket, slot, till = struct.unpack('<BI8I8I8I8', given)
+    local state, holder, token, deadline = struct.unpack('<BI8I8I8', redis.call('GET', resource))
+    local code, answer = 0, 0
+    if kind == 1 then
+        if state == 0 or (state == 1 and deadline <= slot) then
+            state = 1
+            holder = by
+            token = token + 1
+            deadline = till
+            answer = till
+        else
+            code = 4
+        end
+    elseif holder ~= by or token ~= ticket or state == 0 then
+        code = 10
+    elseif kind == 3 then
+        state = 0
+    elseif state == 1 and deadline > slot then
+        state = 2
     else
-        code = 4
+        code = 10
     end
-elseif holder ~= by or token ~= ticket or state == 0 then
-    code = 10
-elseif kind == 3 then
-    state = 0
-elseif state == 1 and deadline > slot then
-    state = 2
-else
-    code = 10
+    local outcome
+    if code == 0 then
+        outcome = struct.pack('<BI8I8', 0, token, answer)
+        redis.call('MSET', id, outcome, resource,
+            struct.pack('<BI8I8I8', state, holder, token, deadline))
+    else
+        outcome = struct.pack('<BI8I8', code, 0, 0)
+        redis.call('SET', id, outcome)
+    end
+    return outcome
 end
-local outcome
-if code == 0 then
-    outcome = struct.pack('<BI8I8', 0, token, answer)
-    redis.call('MSET', KEYS[1], outcome, KEYS[2],
-        struct.pack('<BI8I8I8', state, holder, token, deadline))
-else
-    outcome = struct.pack('<BI8I8', code, 0, 0)
-    redis.call('SET', KEYS[1], outcome)
+";
+const ONE: &str = "return perform(KEYS[1], KEYS[2], ARGV[1])";
+const MANY: &str = "
+local outcomes = {}
+for place = 1, #ARGV do
+    outcomes[place] = perform(KEYS[2 * place - 1], KEYS[2 * place], ARGV[place])
 end
-return outcome
+return outcomes
 ";
 
 const COUNT_AVAILABLE: &str = r"
@@ -68,6 +80,7 @@ pub(crate) struct Redis {
     child: Child,
     socket: PathBuf,
     resources: u32,
+    script_a_batch: bool,
 }
 
 impl Redis {
@@ -85,7 +98,11 @@ impl Redis {
     }
 
     /// All resources, available.
-    pub(crate) fn open(directory: &Path, resources: u32) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        directory: &Path,
+        resources: u32,
+        script_a_batch: bool,
+    ) -> Result<Self, Failure> {
         std::fs::create_dir(directory)?;
         std::fs::set_permissions(directory, PermissionsExt::from_mode(0o700))?;
         let socket = directory.join("redis.sock");
@@ -116,6 +133,7 @@ impl Redis {
             child,
             socket,
             resources,
+            script_a_batch,
         };
         redis.fill()?;
         Ok(redis)
@@ -161,13 +179,15 @@ impl Drop for Redis {
 impl Peer for Redis {
     fn session(&self) -> Result<Box<dyn Session + '_>, Failure> {
         let mut connection = self.connect()?;
-        let digest: String = cmd("SCRIPT")
-            .arg("LOAD")
-            .arg(SCRIPT)
-            .query(&mut connection)?;
+        let mut load = |text: &str| -> Result<String, Failure> {
+            let text = format!("{RULES}{text}");
+            Ok(cmd("SCRIPT").arg("LOAD").arg(text).query(&mut connection)?)
+        };
+        let (one, many) = (load(ONE)?, load(MANY)?);
         Ok(Box::new(Client {
             connection,
-            digest,
+            one,
+            many: self.script_a_batch.then_some(many),
             resources: self.resources,
         }))
     }
@@ -175,34 +195,53 @@ impl Peer for Redis {
 
 struct Client {
     connection: Connection,
-    digest: String,
+    one: String,
+    /// The script for a whole batch, where there is to be one.
+    many: Option<String>,
     resources: u32,
 }
 
+/// All numbers of a command, as the script unpacks them.
+fn given(command: &Command) -> Result<[u8; 33], Failure> {
+    let mut given = [0; 33];
+    given[0] = match command.kind {
+        Kind::Reserve => 1,
+        Kind::Confirm => 2,
+        Kind::Release => 3,
+    };
+    given[1..9].copy_from_slice(&command.holder.to_le_bytes());
+    given[9..17].copy_from_slice(&u64::try_from(command.token)?.to_le_bytes());
+    given[17..25].copy_from_slice(&command.slot.to_le_bytes());
+    given[25..].copy_from_slice(&command.deadline().to_le_bytes());
+    Ok(given)
+}
+
 impl Client {
-    fn add<'pipeline>(
-        &self,
-        pipeline: &'pipeline mut Pipeline,
-        command: &Command,
-    ) -> Result<&'pipeline mut Pipeline, Failure> {
-        let mut given = [0; 33];
-        given[0] = match command.kind {
-            Kind::Reserve => 1,
-            Kind::Confirm => 2,
-            Kind::Release => 3,
-        };
-        given[1..9].copy_from_slice(&command.holder.to_le_bytes());
-        given[9..17].copy_from_slice(&u64::try_from(command.token)?.to_le_bytes());
-        given[17..25].copy_from_slice(&command.slot.to_le_bytes());
-        given[25..].copy_from_slice(&command.deadline().to_le_bytes());
-        Ok(pipeline
-            .cmd("EVALSHA")
-            .arg(&self.digest)
-            .arg(2)
-            .arg(&command.operation.to_be_bytes())
-            .arg(&command.resource.to_be_bytes())
-            .arg(&given))
+    /// A script for each command, all sent before the first answer is read.
+    fn pipelined(&mut self, commands: &[Command]) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut pipeline = pipe();
+        for command in commands {
+            let one = pipeline.cmd("EVALSHA").arg(&self.one).arg(2);
+            one.arg(&command.operation.to_be_bytes());
+            one.arg(&command.resource.to_be_bytes())
+                .arg(&given(command)?);
+        }
+        Ok(pipeline.query(&mut self.connection)?)
     }
+}
+
+/// One script for all commands.
+fn whole(script: &str, commands: &[Command]) -> Result<Cmd, Failure> {
+    let mut all = cmd("EVALSHA");
+    all.arg(script).arg(2 * commands.len());
+    for command in commands {
+        all.arg(&command.operation.to_be_bytes());
+        all.arg(&command.resource.to_be_bytes());
+    }
+    for command in commands {
+        all.arg(&given(command)?);
+    }
+    Ok(all)
 }
 
 impl Session for Client {
@@ -211,11 +250,12 @@ impl Session for Client {
         commands: &[Command],
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), Failure> {
-        let mut pipeline = pipe();
-        for command in commands {
-            self.add(&mut pipeline, command)?;
-        }
-        let answers: Vec<Vec<u8>> = pipeline.query(&mut self.connection)?;
+        let answers = match &self.many {
+            Some(script) if commands.len() > 1 => {
+                whole(script, commands)?.query(&mut self.connection)?
+            }
+            _ => self.pipelined(commands)?,
+        };
         for answer in &answers {
             outcomes.push(Outcome::decode(answer)?);
         }
