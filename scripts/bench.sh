@@ -19,7 +19,8 @@
 # checked (winners, state at the end, recorded outcomes, retries, deadlines), and a wrong one fails the
 # script. As root, or with a sudo that asks no password, missing Debian packages are installed; what
 # cannot be had is skipped and named in the report. Servers are started in a directory of the run, on
-# Unix sockets, and ended with it. A full run takes about a quarter of an hour; let nothing else run.
+# Unix sockets, and ended with it. A full run takes fifteen to thirty minutes, as the disk allows; let
+# nothing else run.
 #
 # A line is a JSON object, as crates/allocdb-compare/src/line.rs describes it.
 
@@ -116,12 +117,14 @@ build() {
 }
 
 describe_machine() {
-    local model commit
+    local model commit system memory
     model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
     commit=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || say unknown)
-    note "$(nproc) processors (${model:-unknown}), $(awk '/^MemTotal/ {
-        printf "%.0f GB", $2 / 1e6 }' /proc/meminfo), Linux $(uname -r), $(stat -f -c %T \
-        "$DIRECTORY") in the databases' directory, commit $commit, $(date -u +%Y-%m-%d)"
+    # stat knows ext4 as ext2.
+    system=$(findmnt -no FSTYPE -T "$DIRECTORY" 2>/dev/null || stat -f -c %T "$DIRECTORY")
+    memory=$(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo)
+    note "$(nproc) processors (${model:-unknown}), $memory, Linux $(uname -r), databases on $system," \
+        "commit $commit, $(date -u +%Y-%m-%d)"
     if [ "$QUICK" = yes ]; then note "--quick: these figures are worth nothing"; fi
 }
 
