@@ -443,7 +443,8 @@ impl<S: Storage> Committer<S> {
         for &Repeat { tag, operation_id } in &self.repeats {
             let staged = self.staged[tag as usize];
             let operation_id = if is_planted(Canary::RepeatGetsAnother) {
-                let first = commands(payload, accepted.meta.first_lsn).next();
+                let mut logged = commands(payload, accepted.meta.first_lsn);
+                let first = logged.find(|(_, command)| !command.operation_id.is_zero());
                 first.expect("something is new").1.operation_id
             } else {
                 operation_id
