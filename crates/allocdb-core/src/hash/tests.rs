@@ -61,3 +61,20 @@ fn fingerprints_depend_on_every_word_and_its_place() {
         assert!(!seen[..index].contains(one));
     }
 }
+
+#[test]
+fn both_halves_of_an_id_are_taken_in() {
+    let of = |id: u128| {
+        let mut hash = Fingerprint::new(9);
+        hash.id(id);
+        hash.finish()
+    };
+    let halves = [1, 2, 1 << 64, 2 << 64, 1 << 64 | 1].map(of);
+    for (index, one) in halves.iter().enumerate() {
+        assert!(!halves[..index].contains(one), "{index}");
+    }
+    let mut words = Fingerprint::new(9);
+    words.word(7);
+    words.word(5);
+    assert_eq!(of(5 << 64 | 7), words.finish());
+}

@@ -163,3 +163,20 @@ fn a_listing_that_finds_nothing_still_returns_in_time() {
         [u64::from(LIST_LOOK_MAX), 2 * u64::from(LIST_LOOK_MAX), 0]
     );
 }
+
+/// R76: a page that ends with the last row is the last page.
+#[test]
+fn the_last_row_of_a_full_page_ends_the_listing() {
+    let fixture = Fixture::with_resources(config(), 3);
+    let all = Filter {
+        states: u32::MAX,
+        holder_id: HolderId(0),
+    };
+    let mut rows = 0;
+    let next = fixture.state.list_resources(&all, 0, 3, |_| rows += 1);
+    assert_eq!((rows, next), (3, 0));
+    let next = fixture.state.list_resources(&all, 0, 2, |_| rows += 1);
+    assert_eq!((rows, next), (5, 2));
+    let next = fixture.state.list_resources(&all, 2, 1, |_| rows += 1);
+    assert_eq!((rows, next), (6, 0));
+}
