@@ -68,7 +68,7 @@ pub(super) fn restore_wheel<E>(state: &mut State) -> Result<(), SnapshotError<E>
             continue;
         }
         if is_planted(Canary::ExpiryOrderForgotten) {
-            link_by_handle(state, handle, record.deadline_slot);
+            planted_link_by_handle(state, handle, record.deadline_slot);
             continue;
         }
         let deadline = record.deadline_slot;
@@ -80,7 +80,7 @@ pub(super) fn restore_wheel<E>(state: &mut State) -> Result<(), SnapshotError<E>
 }
 
 /// [`Canary::ExpiryOrderForgotten`]: puts a hold behind those of lesser handles.
-fn link_by_handle(state: &mut State, handle: Handle, deadline: Slot) {
+fn planted_link_by_handle(state: &mut State, handle: Handle, deadline: Slot) {
     let previous = state.wheel.list_of(deadline).tail;
     let next = Handle::NONE;
     state.reservations[handle].links = Links { previous, next };

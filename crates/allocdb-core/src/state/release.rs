@@ -80,9 +80,8 @@ impl State {
         let mut freed_count = 0;
         let mut resource = record.first_resource;
         while !resource.is_none() {
-            let is_last = freed_count > 0 && freed_count + 1 == record.resource_count;
-            if is_last && is_planted(Canary::BundleMemberLost) {
-                freed_count += 1;
+            if planted_loss(freed_count, record.resource_count) {
+                freed_count = record.resource_count;
                 break;
             }
             let freed = &mut self.resources[resource];
@@ -155,4 +154,10 @@ impl State {
             Err(ResultCode::HolderMismatch)
         }
     }
+}
+
+/// [`Canary::BundleMemberLost`]: the last resource of a bundle stays taken.
+fn planted_loss(freed_count: u16, resource_count: u16) -> bool {
+    let is_last = freed_count > 0 && freed_count + 1 == resource_count;
+    is_last && is_planted(Canary::BundleMemberLost)
 }
