@@ -19,7 +19,7 @@ impl State {
         holder_id: HolderId,
         ttl_slots: u64,
     ) -> Execution {
-        let deadline_slot = Slot(self.last_slot.0 + ttl_slots - planted_early(ttl_slots));
+        let deadline_slot = Slot(self.last_slot.0 + planted_ttl(ttl_slots));
         assert!(deadline_slot > self.last_slot, "a deadline lies ahead");
         let first_resource = match self.all_available(resource_ids, first_hash) {
             Ok(first_resource) => first_resource,
@@ -146,7 +146,7 @@ impl State {
     }
 }
 
-/// [`Canary::DeadlineOneEarly`]: by how much a deadline is too early.
-fn planted_early(ttl_slots: u64) -> u64 {
-    u64::from(ttl_slots > 1 && is_planted(Canary::DeadlineOneEarly))
+/// [`Canary::DeadlineOneEarly`]: a deadline that is one slot early where it may be.
+fn planted_ttl(ttl_slots: u64) -> u64 {
+    ttl_slots - u64::from(ttl_slots > 1 && is_planted(Canary::DeadlineOneEarly))
 }
