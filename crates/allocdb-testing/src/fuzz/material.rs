@@ -86,7 +86,7 @@ impl<'a> Material<'a> {
         let limit = u64::from(kind >> 4) % 8;
         let valid_until_slot = match limit {
             0..=3 => Slot(0),
-            _ => Slot((slot_last + limit).saturating_sub(5)),
+            _ => Slot(slot_last.saturating_add(limit).saturating_sub(5)),
         };
         let action = if kind % 16 < 5 {
             self.action_on_resources(kind % 16, ids)

@@ -233,6 +233,38 @@ fn a_writer_that_goes_on_during_the_survey_is_no_damage() {
     }
 }
 
+/// A frame that lies across the old end of a file that was grown for it: a length that is older than
+/// the frame makes it look cut.
+#[test]
+fn a_file_that_grows_during_the_survey_is_no_cut_one() {
+    let mut buffer = scan_buffer();
+    let mut log = LogWriter::new(true);
+    for sectors in [1, 1, 3, 4, 1] {
+        log.commands(sectors);
+    }
+    let whole = file_of(&log, log.frames.len());
+    for count in [2, 3] {
+        // One free sector behind the frames, and the next one wants more.
+        let next = log.frames[count];
+        let before = &whole[..next.start];
+        let mut before = before.to_vec();
+        before.resize(next.start + SECTOR_BYTES, 0);
+        for after_count in count + 1..=log.frames.len() {
+            let after = file_of(&log, after_count);
+            for left in 1..60 {
+                let mut source = Growing {
+                    files: [&before, &after],
+                    left,
+                };
+                let known = Lsn(log.frames[count - 1].lsn_before);
+                let mut follow = Follow::new(&mut source, &log.header, known, &mut buffer);
+                let stop = follow.measure(&Walk::new(&log.header)).expect("sound");
+                follow.survey(&stop).expect("no damage");
+            }
+        }
+    }
+}
+
 /// The damage sweeps found this one: a log that was cut inside its last frame or its seal was shown
 /// to readers without the frame in front of the cut, and without a word. The survey saw the cut,
 /// but took the frame in front of it, which is whole, for one that had been written meanwhile, in a

@@ -5,6 +5,7 @@
 mod bounds;
 mod dedupe;
 mod expiry;
+mod invariants;
 mod look_ahead;
 mod reads;
 mod retirement;

@@ -1,0 +1,79 @@
+//! The whole-state check tells a state that breaks one law, at the last value that breaks it.
+
+use super::*;
+use crate::slab::Handle;
+
+fn broken(change: impl FnOnce(&mut State)) -> Option<&'static str> {
+    let mut fixture = Fixture::with_resources(config(), 3);
+    let ended = fixture.hold(&[1], 5);
+    fixture.release(ended);
+    fixture.hold(&[2, 3], 5);
+    assert_eq!(fixture.state.check_invariants(), Ok(()));
+    change(&mut fixture.state);
+    fixture
+        .state
+        .check_invariants()
+        .err()
+        .map(|broken| broken.law)
+}
+
+/// The reservation that has ended; the first to be made.
+const ENDED: Handle = Handle(0);
+
+#[test]
+fn a_record_that_is_neither_used_nor_free_breaks_a_law() {
+    let law = Some("every unused record is free exactly once");
+    let unlisted = |change: fn(&mut State) -> bool| {
+        let mut state = State::new(config()).expect("a valid configuration");
+        assert_eq!(state.check_invariants(), Ok(()));
+        assert!(change(&mut state));
+        state.check_invariants().err().map(|broken| broken.law)
+    };
+    assert_eq!(unlisted(|state| state.resources.restore_fresh(1)), law);
+    assert_eq!(unlisted(|state| state.reservations.restore_fresh(1)), law);
+    assert_eq!(unlisted(|state| state.operations.restore_fresh(1)), law);
+}
+
+/// R8.
+#[test]
+fn a_version_beyond_what_was_logged_breaks_a_law() {
+    let version_of = |state: &mut State, version| state.resources[Handle(0)].version = version;
+    let law = Some("a version counts logged changes");
+    assert_eq!(broken(|state| version_of(state, state.last_lsn.0)), law);
+    assert_eq!(
+        broken(|state| version_of(state, state.last_lsn.0 - 1)),
+        None
+    );
+}
+
+/// R9.
+#[test]
+fn an_end_that_is_not_after_the_beginning_breaks_a_law() {
+    let law = Some("a reservation ends after it began");
+    let end_at = |state: &mut State, after: u64| {
+        let record = &mut state.reservations[ENDED];
+        record.ended_lsn = Lsn(record.lsn.0 + after);
+    };
+    assert_eq!(broken(|state| end_at(state, 0)), law);
+    assert_eq!(broken(|state| end_at(state, 1)), None);
+}
+
+/// R14.
+#[test]
+fn a_retirement_that_no_command_can_have_set_breaks_a_law() {
+    let law = Some("windows are bounded");
+    let window = config().history_window_slots;
+    let retire_at = |state: &mut State, slot| {
+        state.reservations[ENDED].retire_after_slot = Slot(slot);
+    };
+    assert_eq!(broken(|state| retire_at(state, window)), law);
+    assert_eq!(broken(|state| retire_at(state, window + 1)), None);
+    assert_eq!(
+        broken(|state| retire_at(state, state.last_slot.0 + window + 1)),
+        None
+    );
+    assert_eq!(
+        broken(|state| retire_at(state, state.last_slot.0 + window + 2)),
+        law
+    );
+}
