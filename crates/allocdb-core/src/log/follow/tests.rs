@@ -5,6 +5,10 @@ use super::super::{LOG_HEADER_BYTES, SECTOR_BYTES, scan};
 use super::*;
 use crate::ids::Slot;
 
+mod growing;
+
+use growing::Growing;
+
 /// What a look at a file shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Shown {
@@ -187,82 +191,6 @@ fn damage_that_a_later_frame_tells_of_is_found_by_the_survey() {
     let mut file = whole;
     file[seal.start + 70] ^= 1;
     look(&file, &log, 0, &mut buffer).expect("the seal proves no more");
-}
-
-/// A log in which a writer completes a frame between one look and the next.
-struct Growing<'a> {
-    files: [&'a [u8]; 2],
-    /// Bytes of the first that are still to be read before the second is there.
-    left: usize,
-}
-
-impl ByteSource for Growing<'_> {
-    type Error = core::convert::Infallible;
-
-    fn len(&mut self) -> Result<u64, Self::Error> {
-        Ok(self.files[usize::from(self.left == 0)].len() as u64)
-    }
-
-    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Self::Error> {
-        let file = &mut self.files[usize::from(self.left == 0)];
-        self.left = self.left.saturating_sub(1);
-        file.read_at(offset, out)
-    }
-}
-
-#[test]
-fn a_writer_that_goes_on_during_the_survey_is_no_damage() {
-    let mut buffer = scan_buffer();
-    let log = long_log(Ending::Synced);
-    let count = log.frames.len();
-    let [before, after] = [file_of(&log, count - 2), file_of(&log, count)];
-    // Grown meanwhile, too.
-    let mut longer = after.clone();
-    longer.resize(longer.len() + 8 * SECTOR_BYTES, 0);
-    for after in [&after, &longer] {
-        for left in 1..60 {
-            let mut source = Growing {
-                files: [&before, after],
-                left,
-            };
-            let known = Lsn(log.frames[count - 2].lsn_before);
-            let mut follow = Follow::new(&mut source, &log.header, known, &mut buffer);
-            let stop = follow.measure(&Walk::new(&log.header)).expect("sound");
-            follow.survey(&stop).expect("no damage");
-        }
-    }
-}
-
-/// A frame that lies across the old end of a file that was grown for it: a length that is older than
-/// the frame makes it look cut.
-#[test]
-fn a_file_that_grows_during_the_survey_is_no_cut_one() {
-    let mut buffer = scan_buffer();
-    let mut log = LogWriter::new(true);
-    for sectors in [1, 1, 3, 4, 1] {
-        log.commands(sectors);
-    }
-    let whole = file_of(&log, log.frames.len());
-    for count in [2, 3] {
-        // One free sector behind the frames, and the next one wants more.
-        let next = log.frames[count];
-        let before = &whole[..next.start];
-        let mut before = before.to_vec();
-        before.resize(next.start + SECTOR_BYTES, 0);
-        for after_count in count + 1..=log.frames.len() {
-            let after = file_of(&log, after_count);
-            for left in 1..60 {
-                let mut source = Growing {
-                    files: [&before, &after],
-                    left,
-                };
-                let known = Lsn(log.frames[count - 1].lsn_before);
-                let mut follow = Follow::new(&mut source, &log.header, known, &mut buffer);
-                let stop = follow.measure(&Walk::new(&log.header)).expect("sound");
-                follow.survey(&stop).expect("no damage");
-            }
-        }
-    }
 }
 
 /// The damage sweeps found this one: a log that was cut inside its last frame or its seal was shown

@@ -77,3 +77,48 @@ fn a_retirement_that_no_command_can_have_set_breaks_a_law() {
         law
     );
 }
+
+#[test]
+fn a_live_reservation_that_has_an_end_breaks_a_law() {
+    let law = Some("a live reservation has not ended");
+    let live = Handle(1);
+    assert_eq!(
+        broken(|state| state.reservations[live].ended_lsn = Lsn(5)),
+        law
+    );
+    let retire = |state: &mut State| state.reservations[live].retire_after_slot = Slot(5);
+    assert_eq!(broken(retire), law);
+}
+
+/// R57, R81: each of the things that make a predecessor one.
+#[test]
+fn a_hold_whose_predecessor_does_not_lead_to_it_breaks_a_law() {
+    let mut fixture = Fixture::with_resources(config(), 3);
+    let last = fixture.hold(&[1], 5);
+    fixture.hold(&[2], 9);
+    fixture.hold(&[3], 9);
+    assert_eq!(fixture.extend(last, 9).code, ResultCode::Done);
+    // One list of three: the record that was made first stands last.
+    let [last, first] = [Handle(0), Handle(1)];
+    assert_eq!(fixture.state.check_invariants(), Ok(()));
+    fixture.state.reservations[last].links.previous = first;
+    let law = fixture
+        .state
+        .check_invariants()
+        .map_err(|broken| broken.law);
+    assert_eq!(law, Err("a hold's predecessor is before it in its list"));
+}
+
+#[test]
+fn a_table_with_a_key_too_many_breaks_a_law() {
+    let law = Some("every record is indexed");
+    let (hash, handle) = (0x1234_5678, Handle(0));
+    assert_eq!(
+        broken(|state| state.resource_index.insert(hash, handle)),
+        law
+    );
+    assert_eq!(
+        broken(|state| state.reservation_index.insert(hash, handle)),
+        law
+    );
+}
