@@ -7,7 +7,6 @@ use crate::command::ResourceIds;
 use crate::ids::{HolderId, Lsn, Slot};
 use crate::outcome::ResultCode;
 use crate::slab::{Handle, Record};
-use crate::wheel::Links;
 
 impl State {
     /// R41, R42. Checks (R43): each id in the order given is there and available; there is room for
@@ -94,7 +93,6 @@ impl State {
             first_resource_id: first_resource_id.0,
             lsn,
             deadline_slot,
-            links: Links::NONE,
             resource_count,
             state: ReservationState::Reserved,
             ..ReservationRecord::EMPTY

@@ -5,7 +5,7 @@ use super::*;
 /// A log in which a writer completes a frame between one look and the next.
 pub(super) struct Growing<'a> {
     pub(super) files: [&'a [u8]; 2],
-    /// Bytes of the first that are still to be read before the second is there.
+    /// With so many reads the second is there.
     pub(super) left: usize,
 }
 
@@ -17,8 +17,10 @@ impl ByteSource for Growing<'_> {
     }
 
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Self::Error> {
-        let file = &mut self.files[usize::from(self.left == 0)];
+        // A length that was asked for before may be of the first file, and what is read of the
+        // second.
         self.left = self.left.saturating_sub(1);
+        let file = &mut self.files[usize::from(self.left == 0)];
         file.read_at(offset, out)
     }
 }
