@@ -71,7 +71,7 @@ fn a_file_that_grows_during_the_survey_is_no_cut_one() {
                     files: [&before, &after],
                     left,
                 };
-                let known = Lsn(log.frames[count - 1].lsn_before);
+                let known = Lsn(next.lsn_before);
                 let mut follow = Follow::new(&mut source, &log.header, known, &mut buffer);
                 let stop = follow.measure(&Walk::new(&log.header)).expect("sound");
                 follow.survey(&stop).expect("no damage");
