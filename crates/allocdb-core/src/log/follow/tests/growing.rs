@@ -64,8 +64,11 @@ fn a_file_that_grows_during_the_survey_is_no_cut_one() {
         let before = &whole[..next.start];
         let mut before = before.to_vec();
         before.resize(next.start + SECTOR_BYTES, 0);
-        for after_count in count + 1..=log.frames.len() {
-            let after = file_of(&log, after_count);
+        // The next frame and those behind it, or its first sector alone so far.
+        let mut begun = file_of(&log, count + 1);
+        begun[next.start + SECTOR_BYTES..].fill(0);
+        let later = (count + 1..=log.frames.len()).map(|count| file_of(&log, count));
+        for after in later.chain([begun]) {
             for left in 1..60 {
                 let mut source = Growing {
                     files: [&before, &after],
