@@ -17,6 +17,7 @@
 
 use std::hint::black_box;
 
+use super::retire::TAKE_BACK_COUNT;
 use super::{Hashes, State};
 use crate::command::{Command, CommandKind};
 use crate::ids::{Lsn, Slot};
@@ -85,11 +86,13 @@ impl State {
                 None => {}
             }
         }
-        self.touch_past_records(slot, count);
+        // Each of them takes several back where a window has just passed over many.
+        let past_count = count * TAKE_BACK_COUNT as usize;
+        self.touch_past_records(slot, past_count);
         for glance in glances.clone() {
             self.touch_target(&glance);
         }
-        self.touch_past_cells(slot, count);
+        self.touch_past_cells(slot, past_count);
         for glance in glances {
             self.touch_held_resource(&glance);
         }
