@@ -270,7 +270,7 @@ func FuzzResponse(f *testing.F) {
 	for _, v := range loadVectors(f).Responses {
 		f.Add(unhex(f, v.Hex))
 	}
-	f.Fuzz(func(_ *testing.T, message []byte) { decodeAll(message) })
+	f.Fuzz(func(_ *testing.T, message []byte) { withNeighbours(message, decodeAll) })
 }
 
 func TestAnswerThatIsNoneIsIndefinite(t *testing.T) {
