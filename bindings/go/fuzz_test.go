@@ -12,10 +12,9 @@ import (
 	"testing"
 )
 
-// neighbourCount is how many messages are tried for each that the fuzzer draws: itself and what lies
-// a change away. Handing over one input costs the fuzzer thirty times what decoding it does; so it
-// looks for the way into new code, and around each of its inputs the decoders are tried closely.
-// scripts/torture/fuzz_go.sh knows the number.
+// neighbourCount is how many messages are tried for each that the fuzzer draws: itself and what
+// lies a change away. The fuzzer looks for the way into new code, at a cost for each input that it
+// hands over; around each the decoders are tried closely. scripts/torture/fuzz_go.sh knows the number.
 const neighbourCount = 64
 
 // withNeighbours tries a message and its neighbours. They follow from the message alone, so an input
@@ -41,8 +40,8 @@ func withNeighbours(message []byte, try func([]byte)) {
 	}
 }
 
-// changed makes one change to a message: a bit, a byte or a number at a bound, another length, a part
-// that stands twice.
+// changed makes one change to a message: a bit, a byte or a number at a bound, another length, a
+// part that stands twice.
 func changed(message []byte, draw func(int) int) []byte {
 	if len(message) == 0 {
 		return append(message, byte(draw(256)))
