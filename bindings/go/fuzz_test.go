@@ -13,8 +13,9 @@ import (
 )
 
 // neighbourCount is how many messages are tried for each that the fuzzer draws: itself and what
-// lies a change away. The fuzzer looks for the way into new code, at a cost for each input that it
-// hands over; around each the decoders are tried closely. scripts/torture/fuzz_go.sh knows the number.
+// lies a change away. The fuzzer looks for the way into new code, at a cost for each input that
+// it hands over; around each the decoders are tried closely. scripts/torture/fuzz_go.sh knows
+// the number.
 const neighbourCount = 64
 
 // withNeighbours tries a message and its neighbours. They follow from the message alone, so an input
