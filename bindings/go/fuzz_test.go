@@ -18,8 +18,8 @@ import (
 // the number.
 const neighbourCount = 64
 
-// withNeighbours tries a message and its neighbours. They follow from the message alone, so an input
-// that was found repeats.
+// withNeighbours tries a message and its neighbours. They follow from the message alone, so an
+// input that was found repeats.
 func withNeighbours(message []byte, try func([]byte)) {
 	try(message)
 	hash := fnv.New64a()
