@@ -5,15 +5,17 @@
 //!    is refused whole, before anything of it is sequenced.
 //! 2. *Accept*: a pure read at the commit's slot, the greatest of all (R63). Retries, conflicts and
 //!    what state rules out are answered at once and leave the frame; what is new stays in it.
-//! 3. *Log*: room in the file first, then one write and one sync. With nothing new, neither (R65).
+//! 3. *Log*: room in the file first, then the frame is made durable. With nothing new, neither
+//!    (R65).
 //! 4. *Apply*: the records are decoded from the very bytes that were written (R67), by the same
 //!    `apply` as in recovery; each answer goes to its caller.
 //! 5. *Publish*: the group's threads are woken. If the log has grown enough, the leader takes a
 //!    checkpoint, while the next group gathers.
 //!
-//! The state's lock is held for reading in step 2, for writing in step 4, and not in between: no
-//! read ever waits for a sync (R72). What does not agree between steps 2 and 4 is an assertion, and
-//! the panic halts the engine: an answer that the log does not hold is worse than none.
+//! The state's lock is held for reading in steps 1 and 2, for writing in step 4, and not in
+//! between: no read ever waits for a sync (R72). What does not agree between steps 2 and 4 is an
+//! assertion, and the panic halts the engine: an answer that the log does not hold is worse than
+//! none.
 //!
 //! Commands are looked at in strides, for which the memory that they need is loaded first.
 //!

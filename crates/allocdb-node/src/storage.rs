@@ -9,9 +9,9 @@
 //! memory-mapped files, where a failing disk is a signal in the host's process.
 //!
 //! What an implementation must do, and what recovery relies on:
-//! - A write that returned is seen by later reads. It survives a crash only if `sync_data` or
-//!   `sync_all` of that file returned success after it; until then any subset of its 512-byte
-//!   sectors may survive.
+//! - A write that returned is seen by later reads. It survives a crash only if it was a
+//!   `write_durable_at` that succeeded, or `sync_data` or `sync_all` of that file returned success
+//!   after it; until then any subset of its 512-byte sectors may survive.
 //! - A name that was created, renamed or removed survives a crash only after `sync_directory`.
 //! - A read or write is whole or an error; an error may leave any part of a write behind.
 

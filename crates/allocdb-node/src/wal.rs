@@ -1,5 +1,5 @@
-//! The open log: frames go to its end, one write and one sync each, into zeros that were synced
-//! before.
+//! The open log: frames go to its end, each written and made durable by itself, into zeros that
+//! were synced before.
 //!
 //! ```text
 //! |header|frame|frame|…|frame|  zeros, synced  |
@@ -9,8 +9,8 @@
 //! - A frame is written only where at least one zero sector stays behind it: `end + len < file`.
 //!   [`Wal::reserve`] sees to that *before* a commit accepts anything, and is where a full disk
 //!   shows: a definite answer that leaves the log as it was.
-//! - The next frame is written only after the sync of the one before has returned. Recovery relies
-//!   on it.
+//! - Under `sync = full` the next frame is written only after the one before is durable. Recovery
+//!   relies on it.
 //! - The first write or sync that fails is the last: the log remembers it and refuses everything
 //!   after. A sync is never tried again on the same descriptor, since the kernel may by then show
 //!   pages as clean that never reached the disk.

@@ -4,8 +4,8 @@
 //! and one sync. Done as two calls, the bytes pass through the page cache, the sync writes them
 //! out, and then the drive is told to empty its cache. A descriptor that is opened with `O_DIRECT`
 //! and `O_DSYNC` does all of it in one call from our buffer, and where the drive can make a single
-//! write durable, without emptying the whole of its cache. Measured, `docs/performance.md`: a third
-//! of a small commit's time, a third of a large one's.
+//! write durable, without emptying the whole of its cache. What that brings is in
+//! `docs/performance.md`.
 //!
 //! It is a second descriptor of the same file; everything but commits goes on through the first.
 //! The kernel keeps the two coherent: a direct write drops the cached pages that it passes by.
