@@ -48,6 +48,8 @@ pub enum Canary {
     AcknowledgedBeforeSync,
     /// A checkpoint keeps none of the frames that the snapshot before it would need.
     CheckpointDropsOverlap,
+    /// A record that changes while a snapshot is written in slices, and is not kept as it was.
+    ChangeNotKept,
     /// A growth runs the log's old commands again, on the larger tables.
     GrowthReplaysOldCommands,
     /// A section of a snapshot whose checksum is not compared.

@@ -5,12 +5,20 @@
 //! a last-in-first-out list through the records themselves. Both the number of handles ever used
 //! and the order of that list belong to the state's image: equal histories hand out equal handles.
 //!
+//! While a snapshot is written in slices, the first change of a record that is still to be written
+//! keeps what it was ([`before_images`]): every change comes by way of [`IndexMut`].
+//!
 //! Rejected: writing every record at start-up (opening a large database would touch all of its
 //! memory) and keeping the free handles in an array of their own (four bytes a record for
 //! nothing).
 
+mod before_images;
+
 use std::collections::TryReserveError;
 use std::ops::{Index, IndexMut};
+
+use before_images::BeforeImages;
+pub(crate) use before_images::image_count_max;
 
 /// The place of a record in its slab.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +58,7 @@ pub(crate) struct Slab<T> {
     capacity: u32,
     free_head: Handle,
     free_count: u32,
+    before: BeforeImages<T>,
 }
 
 impl<T: Record> Slab<T> {
@@ -63,12 +72,13 @@ impl<T: Record> Slab<T> {
             capacity,
             free_head: Handle::NONE,
             free_count: 0,
+            before: BeforeImages::new(capacity)?,
         })
     }
 
     /// Bytes that a slab of this capacity reserves.
     pub(crate) const fn memory_bytes(capacity: u32) -> u64 {
-        capacity as u64 * size_of::<T>() as u64
+        capacity as u64 * size_of::<T>() as u64 + BeforeImages::<T>::memory_bytes(capacity)
     }
 
     /// Stores a record; `None` when the slab is full.
@@ -146,6 +156,7 @@ impl<T: Record> Slab<T> {
     }
 
     /// The free handles, next to be given out first.
+    #[cfg(test)]
     pub(crate) fn free_handles(&self) -> impl Iterator<Item = Handle> + '_ {
         let mut next = self.free_head;
         std::iter::from_fn(move || {
@@ -156,6 +167,45 @@ impl<T: Record> Slab<T> {
             next = self[handle].free_link();
             Some(handle)
         })
+    }
+
+    /// The free handle to be given out next; none where there is none.
+    pub(crate) const fn free_head(&self) -> Handle {
+        self.free_head
+    }
+
+    /// From now on keeps what records are before they change, until each has been passed.
+    pub(crate) fn begin_before_images(&mut self) {
+        self.before.begin(self.fresh_count());
+    }
+
+    /// What the record was when that began, whether it is in use or free.
+    #[inline]
+    pub(crate) fn before(&self, handle: Handle) -> &T {
+        match self.before.get(handle) {
+            Some(image) => image,
+            None => &self[handle],
+        }
+    }
+
+    /// No record before `next` will be asked for any more.
+    pub(crate) fn pass_before_images(&mut self, next: u32) {
+        self.before.pass(next);
+    }
+
+    /// Nothing will be asked for any more.
+    pub(crate) fn end_before_images(&mut self) {
+        self.before.end();
+    }
+
+    /// How many more records may change before what some were is lost.
+    pub(crate) fn before_image_room(&self) -> u32 {
+        self.before.room()
+    }
+
+    /// Whether what some were is lost.
+    pub(crate) const fn has_lost_before_images(&self) -> bool {
+        self.before.is_lost()
     }
 
     /// Restoring: makes handles `0..fresh_count` exist, all unused. `false` if they do not fit.
@@ -227,9 +277,12 @@ impl<T> Index<Handle> for Slab<T> {
     }
 }
 
-impl<T> IndexMut<Handle> for Slab<T> {
+impl<T: Record> IndexMut<Handle> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, handle: Handle) -> &mut T {
+        if self.before.is_ahead(handle) {
+            self.before.keep(handle, self.records[handle.index()]);
+        }
         &mut self.records[handle.index()]
     }
 }

@@ -22,6 +22,7 @@
 //! | [`trial`] | a random test's seed, its length, the shapes that it tries |
 //! | [`image`] | a snapshot's bytes, sealed again after a change |
 //! | [`fuzz`] | bodies of the fuzz targets; `crates/allocdb-fuzz` makes programs of them |
+//! | [`sliced`] | a snapshot in slices beside a whole one |
 //! | [`script`] | a small database's life over that disk, step by step |
 //! | [`crashes`] | every image that a power cut may leave |
 //! | [`failing`] | every storage operation failing |
@@ -47,6 +48,7 @@ pub mod random;
 pub mod runner;
 pub mod script;
 pub mod simulator;
+pub mod sliced;
 pub mod table;
 pub mod tally;
 pub mod trial;

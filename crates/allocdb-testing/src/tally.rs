@@ -20,6 +20,8 @@ pub struct Tally {
     pub transfers: u64,
     pub bundles: u64,
     pub snapshots: u64,
+    /// Snapshots that were written in slices while commands went on.
+    pub sliced: u64,
     pub replayed: u64,
     pub growths: u64,
     /// Moves to a position near the last one there is.
@@ -69,6 +71,7 @@ impl Tally {
             ("retries", self.retries),
             ("refused", self.refused.iter().sum()),
             ("snapshots", self.snapshots),
+            ("sliced", self.sliced),
             ("replayed", self.replayed),
             ("growths", self.growths),
         ];
@@ -95,6 +98,7 @@ impl Tally {
             ("transfers", self.transfers),
             ("bundles", self.bundles),
             ("snapshots", self.snapshots),
+            ("snapshots in slices", self.sliced),
             ("replays", self.replayed),
             ("growths", self.growths),
             ("last positions", self.last_positions),

@@ -48,6 +48,7 @@ fn every_answer_and_every_read_is_what_the_rules_say() {
         "transfers",
         "expirations",
         "snapshots",
+        "sliced",
         "replayed",
     ] {
         println!("{name} {}", run.figure_of(name));
@@ -100,6 +101,12 @@ fn canary_two_winners_is_caught() {
 #[test]
 fn canary_deadline_one_early_is_caught() {
     assert_caught(Canary::DeadlineOneEarly);
+}
+
+// R85
+#[test]
+fn canary_change_not_kept_is_caught() {
+    assert_caught(Canary::ChangeNotKept);
 }
 
 // R80

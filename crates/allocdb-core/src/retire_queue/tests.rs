@@ -65,3 +65,57 @@ fn a_prefix_is_found_by_few_looks_however_long_it_is() {
         assert!(looks.get() <= bound, "{} looks at {past}", looks.get());
     }
 }
+
+/// R85: what new handles overwrite is kept, wherever in the ring it lies.
+#[test]
+fn the_ring_is_kept_as_it_was_while_it_goes_on() {
+    for (skip, len) in [(0, 3), (3, 3), (2, 5), (4, 4), (1, 0)] {
+        let mut queue = RetireQueue::new(5).expect("memory");
+        for _ in 0..skip {
+            queue.push(Handle(99));
+            queue.pop();
+        }
+        (0..len).for_each(|handle| queue.push(Handle(handle)));
+        queue.begin_before_images();
+        for next in 100..120 {
+            if queue.len() == 5 || next % 3 == 0 {
+                queue.pop();
+            }
+            queue.push(Handle(next));
+            let was: Vec<_> = (0..len as usize).map(|index| queue.before(index)).collect();
+            let expected: Vec<_> = (0..len).map(Handle).collect();
+            assert_eq!(was, expected, "{skip} {len} {next}");
+        }
+        assert!(!queue.has_lost_before_images());
+        queue.end_before_images();
+        assert_eq!(Some(queue.before(0)), queue.at(0), "as it is now");
+    }
+}
+
+#[test]
+fn a_ring_that_is_overwritten_too_far_is_lost_unless_it_is_passed() {
+    let capacity = 20_000;
+    let kept_max = image_count_max(capacity) as usize;
+    for is_passed in [false, true] {
+        let mut queue = RetireQueue::new(capacity).expect("memory");
+        (0..capacity).for_each(|handle| queue.push(Handle(handle)));
+        assert_eq!(queue.before_image_room(), usize::MAX);
+        queue.begin_before_images();
+        assert_eq!(queue.before_image_room(), kept_max);
+        for step in 0..kept_max {
+            queue.pop();
+            queue.push(Handle(1));
+            assert_eq!(queue.before_image_room(), kept_max - step - 1);
+        }
+        assert_eq!(queue.before(7), Handle(7));
+        if is_passed {
+            queue.pass_before_images();
+            assert_eq!(queue.before_image_room(), usize::MAX);
+        }
+        queue.pop();
+        queue.push(Handle(1));
+        assert_eq!(queue.has_lost_before_images(), !is_passed);
+        queue.end_before_images();
+        assert!(!queue.has_lost_before_images());
+    }
+}

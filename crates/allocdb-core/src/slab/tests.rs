@@ -126,3 +126,78 @@ fn a_slab_knows_its_capacity_and_lists_no_used_record_as_free() {
     slab[Handle(0)].set_free_link(Handle(1));
     assert!(!slab.free_list_is_whole());
 }
+
+/// R85: what a record was when the walk began is there until the walk has passed it.
+#[test]
+fn a_record_is_kept_as_it_was_until_it_is_passed() {
+    let mut slab = Slab::new(8).expect("memory");
+    for value in 1..=4 {
+        slab.insert(item(value)).expect("room");
+    }
+    slab.remove(Handle(1));
+    assert_eq!(slab.before_image_room(), u32::MAX, "nothing to keep");
+    slab.begin_before_images();
+    assert_eq!(slab.before_image_room(), 8);
+    slab[Handle(0)].value = 10;
+    slab[Handle(0)].value = 11;
+    slab.insert(item(20)).expect("the free one");
+    slab.insert(item(50)).expect("a new one");
+    slab.remove(Handle(2));
+    assert_eq!(slab.before_image_room(), 5);
+    let was: Vec<_> = (0..4)
+        .map(|index| slab.before(Handle(index)).value)
+        .collect();
+    assert_eq!(was, [1, 0, 3, 4]);
+    let is: Vec<_> = (0..5).map(|index| slab[Handle(index)].value).collect();
+    assert_eq!(is, [11, 20, 0, 4, 50]);
+    slab.pass_before_images(2);
+    assert_eq!(slab.before_image_room(), 7, "two places are free again");
+    slab[Handle(0)].value = 12;
+    slab[Handle(3)].value = 40;
+    assert_eq!(slab.before_image_room(), 6, "what is passed is not kept");
+    assert_eq!(slab.before(Handle(3)).value, 4);
+    slab.pass_before_images(u32::MAX);
+    assert_eq!(slab.before_image_room(), u32::MAX);
+    slab.end_before_images();
+    slab.begin_before_images();
+    assert_eq!(
+        slab.before(Handle(3)).value,
+        40,
+        "the next walk starts anew"
+    );
+    slab[Handle(3)].value = 41;
+    slab.end_before_images();
+    assert_eq!(slab.before(Handle(3)).value, 41, "given up half way");
+}
+
+#[test]
+fn more_changes_than_there_is_room_for_lose_the_moment_and_nothing_else() {
+    let capacity = 20_000;
+    let room = image_count_max(capacity);
+    assert_eq!(room, 16_384);
+    assert_eq!(image_count_max(3), 3);
+    assert_eq!(image_count_max(1_600_000), 100_000);
+    let mut slab = Slab::new(capacity).expect("memory");
+    for value in 1..=capacity {
+        slab.insert(item(value)).expect("room");
+    }
+    slab.begin_before_images();
+    for handle in 0..room {
+        slab[Handle(handle)].value += 1;
+    }
+    assert_eq!(
+        (slab.before_image_room(), slab.has_lost_before_images()),
+        (0, false)
+    );
+    assert_eq!(slab.before(Handle(9)).value, 10);
+    slab[Handle(room)].value += 1;
+    assert!(slab.has_lost_before_images());
+    assert_eq!(slab[Handle(room)].value, room + 2, "the change is made");
+    slab[Handle(room + 1)].value += 1;
+    slab.end_before_images();
+    assert!(!slab.has_lost_before_images());
+    slab.begin_before_images();
+    assert_eq!(slab.before_image_room(), room, "all places are free");
+    slab[Handle(9)].value = 7;
+    assert_eq!(slab.before(Handle(9)).value, 11);
+}

@@ -1,10 +1,17 @@
-//! Writing a snapshot: a walk over the state by handle, streamed through one small buffer.
+//! Writing a snapshot: a walk over the state by handle, in pieces that fit a caller's buffer.
 //!
-//! Pure and allocation-free, so a writer may take its time while others read.
+//! A snapshot of a state that nothing changes meanwhile is written front to back. One in slices
+//! ([`Slices`]) is of the moment at which it began: between two pieces commands may be applied, and
+//! what they change is kept as it was, in bounded memory. It writes the queues and the free lists
+//! first, though they come last in the file, because every record that is reused takes a link out of
+//! a free list: once those are written, only what lies ahead of the walk has to be kept.
+//!
+//! Allocation-free, so a writer may take its time while others read.
 
 use super::{
-    HEADER_CRC_OFFSET, HOST_POSITION_BYTES_MAX, Header, OPERATION_BYTES, Overrides,
-    RESERVATION_BYTES, RESOURCE_BYTES, SECTION_KINDS, SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
+    HEADER_BYTES, HEADER_CRC_OFFSET, HOST_POSITION_BYTES_MAX, Header, OPERATION_BYTES, Overrides,
+    RESERVATION_BYTES, RESOURCE_BYTES, SECTION_HEADER_BYTES, SECTION_KINDS, SECTION_TRAILER_BYTES,
+    SnapshotInfo, TRAILER_BYTES, TRAILER_MAGIC,
 };
 use crate::bytes::Writer;
 use crate::slab::{Handle, Record, Slab};
@@ -15,8 +22,14 @@ use crate::stream::ByteSink;
 /// It lies on the stack of whoever checkpoints, which may be a thread of 64 KiB, and the compiler
 /// may keep it twice while it is made.
 const BUFFER_BYTES: usize = 8 * 1024;
+/// The least that [`Slices::next_piece`] needs.
+pub const PIECE_BYTES_MIN: usize = HEADER_BYTES;
 
-const _: () = assert!(HOST_POSITION_BYTES_MAX as usize <= BUFFER_BYTES);
+const _: () = assert!(PIECE_BYTES_MIN <= BUFFER_BYTES);
+const _: () = assert!(
+    RESERVATION_BYTES + (SECTION_HEADER_BYTES + SECTION_TRAILER_BYTES) as usize <= PIECE_BYTES_MIN,
+    "every piece gets on"
+);
 
 /// Writes the state to `sink` and tells what was written.
 pub fn encode<S: ByteSink>(state: &State, sink: &mut S) -> Result<SnapshotInfo, S::Error> {
@@ -46,30 +59,341 @@ pub fn encode_as<S: ByteSink>(
         "a state grows or moves, and loses nothing"
     );
     let header = header_of(state, overrides, host_position);
-    let body_lens = header.body_lens();
-    let mut out = Output::new(sink);
-    let block = header.encode();
-    out.write(&block)?;
-    out.take_checksum(&block[HEADER_CRC_OFFSET..]);
-    for (kind, body_len) in SECTION_KINDS.into_iter().zip(body_lens) {
-        out.begin_section(kind, body_len)?;
-        let start = out.position;
-        match kind {
-            1 => out.write(host_position)?,
-            2 => records(&state.resources, &mut out, encode_resource)?,
-            3 => records(&state.reservations, &mut out, encode_reservation)?,
-            4 => records(&state.operations, &mut out, encode_operation)?,
-            5 => free_lists(state, &mut out)?,
-            _ => queues(state, &mut out)?,
+    let mut walk = Walk::new(state, header, false);
+    let mut buffer = [0; BUFFER_BYTES];
+    let mut position = 0;
+    while let Some(piece) = walk.next_piece(state, host_position, &mut buffer) {
+        assert!(piece.offset == position, "it is written front to back");
+        sink.write(&buffer[..piece.len])?;
+        position += piece.len as u64;
+    }
+    Ok(walk.info())
+}
+
+/// A snapshot of the moment at which it began, in slices between which commands are applied.
+#[derive(Debug)]
+pub struct Slices {
+    walk: Walk,
+}
+
+/// Where a piece belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Its place in the file.
+    pub offset: u64,
+    /// How much of the buffer it fills; may be nothing.
+    pub len: usize,
+}
+
+impl Slices {
+    /// Begins a snapshot of `state` as it is. Until [`Slices::end`] the state keeps what it was.
+    #[must_use]
+    pub fn begin(state: &mut State) -> Self {
+        let header = header_of(state, &Overrides::none(state), &[]);
+        state.begin_before_images();
+        let walk = Walk::new(state, header, true);
+        Self { walk }
+    }
+
+    /// Fills `out`, of at least [`PIECE_BYTES_MIN`] bytes, with the next piece. `None` when all are
+    /// written. The same state, and not one that [`State::has_lost_before_images`].
+    pub fn next_piece(&mut self, state: &State, out: &mut [u8]) -> Option<Piece> {
+        assert!(!state.has_lost_before_images(), "what is written is known");
+        self.walk.next_piece(state, &[], out)
+    }
+
+    /// Lets the state forget what is written.
+    pub fn release(&self, state: &mut State) {
+        self.walk.release(state);
+    }
+
+    /// Ends it, written whole or not: the state keeps nothing any more.
+    pub fn end(self, state: &mut State) {
+        state.end_before_images();
+    }
+
+    /// What was written, once all is.
+    #[must_use]
+    pub fn info(&self) -> SnapshotInfo {
+        self.walk.info()
+    }
+}
+
+/// A record is looked at for so many bytes of a piece; a free one writes none, a link four.
+const BYTES_PER_LOOK: usize = 16;
+
+/// Sections by their place in the file.
+const FILE_ORDER: [usize; 6] = [0, 1, 2, 3, 4, 5];
+/// Of the records the reservations first: a commit changes most of them.
+const SLICE_ORDER: [usize; 6] = [5, 4, 0, 2, 1, 3];
+const HOST_POSITION: usize = 0;
+const RESOURCES: usize = 1;
+const RESERVATIONS: usize = 2;
+const OPERATIONS: usize = 3;
+const FREE_LISTS: usize = 4;
+const QUEUES: usize = 5;
+
+/// How far a snapshot is written.
+#[derive(Debug)]
+struct Walk {
+    header: Header,
+    free_heads: [Handle; 3],
+    /// Of the state as it was, not as it is.
+    is_sliced: bool,
+    order: &'static [usize; 6],
+    /// Checksums of the header and the sections, in the file's order.
+    crcs: [u32; 7],
+    has_header: bool,
+    has_trailer: bool,
+    /// Sections written whole, of `order`.
+    done_count: usize,
+    /// Bytes of the one under way, its own header included.
+    section_bytes: u64,
+    /// The table or queue of the section under way.
+    part: usize,
+    /// The next handle in it, or index.
+    next: u32,
+    crc: u32,
+}
+
+impl Walk {
+    fn new(state: &State, header: Header, is_sliced: bool) -> Self {
+        Self {
+            header,
+            is_sliced,
+            order: if is_sliced { &SLICE_ORDER } else { &FILE_ORDER },
+            free_heads: [
+                state.resources.free_head(),
+                state.reservations.free_head(),
+                state.operations.free_head(),
+            ],
+            crcs: [0; 7],
+            has_header: false,
+            has_trailer: false,
+            done_count: 0,
+            section_bytes: 0,
+            part: 0,
+            next: 0,
+            crc: 0,
+        }
+    }
+
+    fn info(&self) -> SnapshotInfo {
+        assert!(self.has_trailer, "it is written whole");
+        self.header.info(self.crc)
+    }
+
+    fn next_piece(&mut self, state: &State, host_position: &[u8], out: &mut [u8]) -> Option<Piece> {
+        assert!(out.len() >= PIECE_BYTES_MIN, "a piece has room");
+        if !self.has_header {
+            return Some(self.put_header(out));
+        }
+        let Some(&section) = self.order.get(self.done_count) else {
+            return (!self.has_trailer).then(|| self.put_trailer(out));
+        };
+        let (section_begin, body_len) = self.header.section(section);
+        let offset = section_begin + self.section_bytes;
+        let mut writer = Writer::new(out);
+        if self.section_bytes == 0 {
+            self.begin_section(section, body_len, &mut writer);
+        }
+        let is_whole = self.put_body(state, section, host_position, &mut writer);
+        let body_end = writer.position();
+        self.section_bytes += body_end as u64;
+        self.crc = crc32c::crc32c_append(self.crc, &out[..body_end]);
+        if !is_whole || ((out.len() - body_end) as u64) < SECTION_TRAILER_BYTES {
+            return Some(Piece {
+                offset,
+                len: body_end,
+            });
         }
         assert!(
-            out.position - start == body_len,
+            self.section_bytes == SECTION_HEADER_BYTES + body_len,
             "a section is as long as its header says"
         );
-        out.end_section()?;
+        let len = self.end_section(section, out, body_end);
+        Some(Piece { offset, len })
     }
-    let crc = out.finish(header.file_len())?;
-    Ok(header.info(crc))
+
+    fn put_header(&mut self, out: &mut [u8]) -> Piece {
+        let block = self.header.encode();
+        out[..HEADER_BYTES].copy_from_slice(&block);
+        let (_, crc) = block.split_at(HEADER_CRC_OFFSET);
+        self.crcs[0] = u32::from_le_bytes(crc.try_into().expect("its last four bytes"));
+        self.has_header = true;
+        Piece {
+            offset: 0,
+            len: HEADER_BYTES,
+        }
+    }
+
+    fn begin_section(&mut self, section: usize, body_len: u64, writer: &mut Writer<'_>) {
+        self.crc = 0;
+        self.part = 0;
+        self.next = if section == FREE_LISTS {
+            self.free_heads[0].0
+        } else {
+            0
+        };
+        writer.u32(SECTION_KINDS[section]);
+        writer.u32(0);
+        writer.u64(body_len);
+    }
+
+    /// Writes the section's checksum behind its end.
+    fn end_section(&mut self, section: usize, out: &mut [u8], body_end: usize) -> usize {
+        let mut writer = Writer::new(&mut out[body_end..]);
+        writer.u32(self.crc);
+        writer.u32(0);
+        self.crcs[1 + section] = self.crc;
+        self.done_count += 1;
+        self.section_bytes = 0;
+        body_end + writer.position()
+    }
+
+    fn put_trailer(&mut self, out: &mut [u8]) -> Piece {
+        let file_len = self.header.file_len();
+        let mut writer = Writer::new(out);
+        writer.bytes(&TRAILER_MAGIC);
+        writer.u64(file_len);
+        writer.u32(0);
+        let covered = writer.position();
+        let crc_of = |crc, bytes: &[u8]| crc32c::crc32c_append(crc, bytes);
+        let crcs = self.crcs.iter();
+        let crc = crcs.fold(0, |crc, part| crc_of(crc, &part.to_le_bytes()));
+        self.crc = crc_of(crc, &out[..covered]);
+        out[covered..TRAILER_BYTES].copy_from_slice(&self.crc.to_le_bytes());
+        self.has_trailer = true;
+        Piece {
+            offset: file_len - TRAILER_BYTES as u64,
+            len: TRAILER_BYTES,
+        }
+    }
+
+    /// Writes as much of the section's body as fits. Whether it is whole now.
+    fn put_body(
+        &mut self,
+        state: &State,
+        section: usize,
+        host_position: &[u8],
+        writer: &mut Writer<'_>,
+    ) -> bool {
+        match section {
+            HOST_POSITION => {
+                let rest = &host_position[self.next as usize..];
+                let fits = &rest[..rest.len().min(writer.room())];
+                writer.bytes(fits);
+                self.next += narrow(fits.len());
+                self.next == self.header.host_position_len
+            }
+            RESOURCES => self.put_records(&state.resources, 0, writer, encode_resource),
+            RESERVATIONS => self.put_records(&state.reservations, 1, writer, encode_reservation),
+            OPERATIONS => self.put_records(&state.operations, 2, writer, encode_operation),
+            FREE_LISTS => self.put_free_lists(state, writer),
+            _ => self.put_queues(state, writer),
+        }
+    }
+
+    fn put_records<T: Record, const N: usize>(
+        &mut self,
+        slab: &Slab<T>,
+        table: usize,
+        writer: &mut Writer<'_>,
+        encode: fn(Handle, &T) -> [u8; N],
+    ) -> bool {
+        let fresh_count = self.header.fresh[table];
+        let end = fresh_count.min(self.next + look_count(writer));
+        while self.next < end && writer.room() >= N {
+            let handle = Handle(self.next);
+            let record = self.record(slab, handle);
+            if record.is_used() {
+                writer.bytes(&encode(handle, record));
+            }
+            self.next += 1;
+        }
+        self.next == fresh_count
+    }
+
+    fn record<'a, T: Record>(&self, slab: &'a Slab<T>, handle: Handle) -> &'a T {
+        if self.is_sliced {
+            slab.before(handle)
+        } else {
+            &slab[handle]
+        }
+    }
+
+    fn put_free_lists(&mut self, state: &State, writer: &mut Writer<'_>) -> bool {
+        for _ in 0..look_count(writer) {
+            let handle = Handle(self.next);
+            if handle.is_none() {
+                self.part += 1;
+                match self.free_heads.get(self.part) {
+                    Some(head) => self.next = head.0,
+                    None => return true,
+                }
+                continue;
+            }
+            let link = match self.part {
+                0 => self.record(&state.resources, handle).free_link(),
+                1 => self.record(&state.reservations, handle).free_link(),
+                _ => self.record(&state.operations, handle).free_link(),
+            };
+            writer.u32(handle.0);
+            self.next = link.0;
+        }
+        self.part == self.free_heads.len()
+    }
+
+    fn put_queues(&mut self, state: &State, writer: &mut Writer<'_>) -> bool {
+        let queues = [&state.reservation_queue, &state.operation_queue];
+        let lens = [self.header.reservation_queue_len, self.header.used[2]];
+        while self.part < queues.len() {
+            while self.next < lens[self.part] {
+                if writer.room() < size_of::<Handle>() {
+                    return false;
+                }
+                let (queue, index) = (queues[self.part], self.next as usize);
+                let handle = if self.is_sliced {
+                    queue.before(index)
+                } else {
+                    queue.at(index).expect("below the length")
+                };
+                writer.u32(handle.0);
+                self.next += 1;
+            }
+            (self.part, self.next) = (self.part + 1, 0);
+        }
+        true
+    }
+
+    fn release(&self, state: &mut State) {
+        let (done, rest) = self.order.split_at(self.done_count);
+        // How far a section is written, as a place in the table or queue that it walks over.
+        let reached = |section| match rest.first() {
+            _ if done.contains(&section) => u32::MAX,
+            Some(&first) if first == section && self.section_bytes > 0 => self.next,
+            _ => 0,
+        };
+        if done.contains(&FREE_LISTS) {
+            state.resources.pass_before_images(reached(RESOURCES));
+            state.reservations.pass_before_images(reached(RESERVATIONS));
+            state.operations.pass_before_images(reached(OPERATIONS));
+        }
+        if done.contains(&QUEUES) {
+            state.reservation_queue.pass_before_images();
+            state.operation_queue.pass_before_images();
+        }
+    }
+}
+
+/// How many records a piece looks at, at most: most of them may be free, and write nothing.
+fn look_count(writer: &Writer<'_>) -> u32 {
+    narrow(writer.room() / BYTES_PER_LOOK)
+}
+
+/// A part of a piece, or a table's length.
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).expect("bounded by a capacity, or by a piece")
 }
 
 fn header_of(state: &State, overrides: &Overrides, host_position: &[u8]) -> Header {
@@ -78,7 +402,6 @@ fn header_of(state: &State, overrides: &Overrides, host_position: &[u8]) -> Head
         host_position_len <= HOST_POSITION_BYTES_MAX,
         "a host's position is bounded"
     );
-    let queue_len = u32::try_from(state.reservation_queue.len()).expect("bounded by a capacity");
     assert!(
         state.operation_queue.len() == state.operations.used_count() as usize,
         "every operation waits to retire"
@@ -99,108 +422,9 @@ fn header_of(state: &State, overrides: &Overrides, host_position: &[u8]) -> Head
             state.reservations.fresh_count(),
             state.operations.fresh_count(),
         ],
-        reservation_queue_len: queue_len,
+        reservation_queue_len: narrow(state.reservation_queue.len()),
         host_position_len,
     }
-}
-
-/// Buffers, counts and checksums what goes to the sink.
-struct Output<'a, S> {
-    sink: &'a mut S,
-    buffer: [u8; BUFFER_BYTES],
-    buffer_len: usize,
-    position: u64,
-    file_crc: u32,
-    section_crc: u32,
-}
-
-impl<'a, S: ByteSink> Output<'a, S> {
-    fn new(sink: &'a mut S) -> Self {
-        let buffer = [0; BUFFER_BYTES];
-        Self {
-            sink,
-            buffer,
-            buffer_len: 0,
-            position: 0,
-            file_crc: 0,
-            section_crc: 0,
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), S::Error> {
-        if bytes.len() > BUFFER_BYTES - self.buffer_len {
-            self.flush()?;
-        }
-        assert!(
-            bytes.len() <= BUFFER_BYTES - self.buffer_len,
-            "pieces are small"
-        );
-        self.buffer[self.buffer_len..self.buffer_len + bytes.len()].copy_from_slice(bytes);
-        self.buffer_len += bytes.len();
-        self.position += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Checksums the buffer and hands it on.
-    fn flush(&mut self) -> Result<(), S::Error> {
-        let bytes = &self.buffer[..self.buffer_len];
-        self.section_crc = crc32c::crc32c_append(self.section_crc, bytes);
-        self.buffer_len = 0;
-        self.sink.write(bytes)
-    }
-
-    /// Takes the checksum of a part into that of the whole.
-    fn take_checksum(&mut self, crc: &[u8]) {
-        self.file_crc = crc32c::crc32c_append(self.file_crc, crc);
-    }
-
-    fn begin_section(&mut self, kind: u32, body_len: u64) -> Result<(), S::Error> {
-        self.flush()?;
-        self.section_crc = 0;
-        self.write(&kind.to_le_bytes())?;
-        self.write(&[0; 4])?;
-        self.write(&body_len.to_le_bytes())
-    }
-
-    fn end_section(&mut self) -> Result<(), S::Error> {
-        self.flush()?;
-        let crc = self.section_crc.to_le_bytes();
-        self.take_checksum(&crc);
-        self.write(&crc)?;
-        self.write(&[0; 4])
-    }
-
-    fn finish(mut self, file_len: u64) -> Result<u32, S::Error> {
-        self.flush()?;
-        self.section_crc = self.file_crc;
-        self.write(&TRAILER_MAGIC)?;
-        self.write(&file_len.to_le_bytes())?;
-        self.write(&[0; 4])?;
-        self.flush()?;
-        let crc = self.section_crc;
-        self.write(&crc.to_le_bytes())?;
-        assert!(
-            self.position == file_len,
-            "the whole is as long as its trailer says"
-        );
-        self.flush()?;
-        Ok(crc)
-    }
-}
-
-const _: () = assert!(TRAILER_BYTES == 8 + 8 + 4 + 4);
-
-fn records<T: Record, S: ByteSink, const N: usize>(
-    slab: &Slab<T>,
-    out: &mut Output<'_, S>,
-    encode: fn(Handle, &T) -> [u8; N],
-) -> Result<(), S::Error> {
-    for handle in (0..slab.fresh_count()).map(Handle) {
-        if let Some(record) = slab.used(handle) {
-            out.write(&encode(handle, record))?;
-        }
-    }
-    Ok(())
 }
 
 fn encode_resource(handle: Handle, record: &ResourceRecord) -> [u8; RESOURCE_BYTES] {
@@ -251,27 +475,4 @@ fn encode_operation(handle: Handle, record: &OperationRecord) -> [u8; OPERATION_
     writer.u64(record.retire_after_slot.0);
     assert!(writer.room() == 0, "the record's layout is fixed");
     out
-}
-
-fn free_lists<S: ByteSink>(state: &State, out: &mut Output<'_, S>) -> Result<(), S::Error> {
-    for handle in state.resources.free_handles() {
-        out.write(&handle.0.to_le_bytes())?;
-    }
-    for handle in state.reservations.free_handles() {
-        out.write(&handle.0.to_le_bytes())?;
-    }
-    for handle in state.operations.free_handles() {
-        out.write(&handle.0.to_le_bytes())?;
-    }
-    Ok(())
-}
-
-fn queues<S: ByteSink>(state: &State, out: &mut Output<'_, S>) -> Result<(), S::Error> {
-    for queue in [&state.reservation_queue, &state.operation_queue] {
-        for index in 0..queue.len() {
-            let handle = queue.at(index).expect("below the length");
-            out.write(&handle.0.to_le_bytes())?;
-        }
-    }
-    Ok(())
 }

@@ -54,7 +54,7 @@ use crate::ids::{Lsn, Slot};
 use crate::state::{Broken, State, StateError};
 
 pub use decode::{decode, host_position, verify};
-pub use encode::{encode, encode_as, encode_with_host_position};
+pub use encode::{PIECE_BYTES_MIN, Piece, Slices, encode, encode_as, encode_with_host_position};
 
 /// The version this code writes and reads.
 pub const SNAPSHOT_VERSION: u16 = 1;
@@ -283,15 +283,20 @@ impl Header {
         ]
     }
 
+    /// Where a section begins, by its place in the file, and the length of its body.
+    fn section(&self, index: usize) -> (u64, u64) {
+        let frame = SECTION_HEADER_BYTES + SECTION_TRAILER_BYTES;
+        let body_lens = self.body_lens();
+        let before = body_lens[..index].iter().map(|body_len| frame + body_len);
+        let begin = HEADER_BYTES as u64 + before.sum::<u64>();
+        (begin, body_lens[index])
+    }
+
     /// The length of the whole.
     fn file_len(&self) -> u64 {
+        let (last_begin, last_len) = self.section(SECTION_KINDS.len() - 1);
         let frame = SECTION_HEADER_BYTES + SECTION_TRAILER_BYTES;
-        let sections: u64 = self
-            .body_lens()
-            .iter()
-            .map(|body_len| frame + body_len)
-            .sum();
-        HEADER_BYTES as u64 + sections + TRAILER_BYTES as u64
+        last_begin + last_len + frame + TRAILER_BYTES as u64
     }
 
     fn info(&self, crc: u32) -> SnapshotInfo {

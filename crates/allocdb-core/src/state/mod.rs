@@ -16,6 +16,7 @@
 //! | `acceptance` | the pure judgement before logging |
 //! | `hashes` | what a command hashes to, worked out once |
 //! | `look_ahead` | loading what a commit will need |
+//! | `before_images` | the state as it was when a snapshot in slices began |
 //! | `query` | reads |
 //! | `invariants` | the whole-state check for tests and recovery |
 //!
@@ -23,6 +24,7 @@
 //! (O(limit × bundle)); take-backs add a constant number of records a command.
 
 mod acceptance;
+mod before_images;
 mod confirm;
 mod create;
 mod expire;
