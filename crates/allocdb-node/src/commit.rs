@@ -9,8 +9,8 @@
 //!    (R65).
 //! 4. *Apply*: the records are decoded from the very bytes that were written (R67), by the same
 //!    `apply` as in recovery; each answer goes to its caller.
-//! 5. *Publish*: the group's threads are woken. If the log has grown enough, the leader takes a
-//!    checkpoint, while the next group gathers.
+//! 5. *Publish*: the group's threads are woken. If the log has grown enough, the leader writes a
+//!    slice of a checkpoint ([`upkeep`]), while the next group gathers.
 //!
 //! The state's lock is held for reading in steps 1 and 2, for writing in step 4, and not in
 //! between: no read ever waits for a sync (R72). What does not agree between steps 2 and 4 is an
@@ -22,6 +22,8 @@
 //! Rejected: staging apart from the frame, so that a retry leaves no hole. Few commits have one,
 //! and closing it moves the records behind it once; staging apart copied every record of every
 //! commit.
+
+mod upkeep;
 
 use std::collections::TryReserveError;
 use std::time::Instant;
@@ -36,10 +38,10 @@ use allocdb_core::state::{Acceptance, Admission, Glance, STRIDE, State};
 use allocdb_core::{Action, Command, Config, Lsn, OperationId, Rejection, Slot};
 
 use crate::aligned::AlignedBytes;
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::clock::LeapGuard;
 use crate::diagnostics::{Diagnostics, Level};
-use crate::error::{CheckpointError, FileName, IoError, SubmitError};
+use crate::error::{FileName, IoError, SubmitError};
 use crate::halt::HaltReason;
 use crate::health::{Counters, Health};
 use crate::health_page::HealthPage;
@@ -48,7 +50,7 @@ use crate::queue::{Group, Queue};
 use crate::report::{CheckpointReport, RecoveryReport, TickResult};
 use crate::storage::Storage;
 use crate::submission::{Kind, Submission};
-use crate::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use crate::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::wal::{ReserveError, Wal};
 use crate::wire::figures::Figures;
 
@@ -110,6 +112,11 @@ impl Shared {
         self.state.read().expect("a halted engine has no leader")
     }
 
+    /// The same, for what a leader changes.
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().expect("a halted engine has no leader")
+    }
+
     /// The engine's figures as of `slot`, or of the last applied one.
     pub(crate) fn health(&self, slot: Option<Slot>, is_closing: bool) -> Health {
         let halt = self.queue.halt_reason();
@@ -154,6 +161,10 @@ pub(crate) struct Committer<S: Storage> {
     repeats: Vec<Repeat>,
     /// Log growth at which the next checkpoint is due.
     checkpoint_due_bytes: u64,
+    /// The checkpoint under way.
+    checkpoint: Option<Checkpoint<S>>,
+    /// The last one.
+    finished: CheckpointReport,
 }
 
 /// One command of the commit.
@@ -195,6 +206,8 @@ impl<S: Storage> Committer<S> {
             logged: reserved(command_count)?,
             repeats: reserved(command_count)?,
             checkpoint_due_bytes: settings.checkpoint_wal_bytes,
+            checkpoint: None,
+            finished: CheckpointReport::default(),
         })
     }
 
@@ -206,12 +219,13 @@ impl<S: Storage> Committer<S> {
                 assert!(group.len() == 1, "a tick is alone in its group");
                 self.tick(shared, group.submission(0), limit);
             }
-            Kind::Checkpoint => {
+            Kind::Checkpoint { target } => {
                 assert!(group.len() == 1, "a checkpoint is alone in its group");
-                let result = self.checkpoint(shared);
+                let result = self.checkpoint_for(shared, target);
                 let submission = group.submission(0);
                 submission.checkpoint = result;
                 submission.verdict = Ok(());
+                return self.show(shared, false);
             }
             Kind::Look => {
                 assert!(group.len() == 1, "a look is alone in its group");
@@ -222,20 +236,18 @@ impl<S: Storage> Committer<S> {
         }
         // Before anybody is answered: who hears of a commit finds it in the page.
         self.show(shared, false);
-        if shared.queue.halt_reason().is_none()
-            && self.wal.bytes_since_checkpoint() >= self.checkpoint_due_bytes
-        {
+        if shared.queue.halt_reason().is_none() && self.has_upkeep() {
             // Nobody waits for a checkpoint; else the group goes when the next leader is called.
             group.publish();
-            // What failed has been said in the log and counted; nobody waits for it.
-            let _ = self.checkpoint(shared);
+            self.keep_up(shared);
             self.show(shared, false);
         }
     }
 
     /// Seals the log at a clean close.
-    pub(crate) fn seal(&mut self) -> Result<(), IoError> {
+    pub(crate) fn seal(&mut self, shared: &Shared) -> Result<(), IoError> {
         panic_if_planted(Canary::PanicInClose);
+        self.give_up_checkpoint(shared);
         self.wal.seal()
     }
 
@@ -276,6 +288,7 @@ impl<S: Storage> Committer<S> {
     }
 
     fn commit(&mut self, shared: &Shared, group: &mut Group<'_>) {
+        self.make_room_for_group(shared, group);
         let accepted = self.accept(shared, group);
         if is_planted(Canary::DoneBeforeAnswered) {
             conclude(group);
@@ -406,7 +419,7 @@ impl<S: Storage> Committer<S> {
     fn apply(&mut self, shared: &Shared, group: &mut Group<'_>, accepted: Accepted) {
         let payload = &self.frame.bytes()[FRAME_HEADER_BYTES..][..accepted.payload_len];
         let slot = accepted.meta.request_slot;
-        let mut state = shared.state.write().expect("a halted engine has no leader");
+        let mut state = shared.state_mut();
         let mut figures = shared.figures();
         let mut records = commands(payload, accepted.meta.first_lsn);
         if accepted.record_count as usize > self.logged.len() {
@@ -495,11 +508,12 @@ impl<S: Storage> Committer<S> {
         if last_lsn.after(1).is_none() {
             return Err(SubmitError::LsnExhausted);
         }
+        self.make_room(shared, limit as usize);
         let mut frame = FrameBuilder::new(self.frame.bytes_mut());
         assert!(frame.push(&expire_due(limit)), "a frame has room for one");
         let accepted = finish(&self.wal, shared, frame, slot);
         self.write(shared, accepted)?;
-        let mut state = shared.state.write().expect("a halted engine has no leader");
+        let mut state = shared.state_mut();
         let applied = state.apply(slot, &expire_due(limit));
         assert!(
             applied.lsn == accepted.encoded.last_lsn,
@@ -517,48 +531,6 @@ impl<S: Storage> Committer<S> {
             expired_count: count,
             due_count: state.usage(slot).expiration_backlog.into(),
         })
-    }
-
-    /// Takes a checkpoint. Commits are held meanwhile, reads are not.
-    fn checkpoint(&mut self, shared: &Shared) -> Result<CheckpointReport, CheckpointError> {
-        let result = {
-            let state = shared.state();
-            checkpoint::run(&mut self.wal, &state)
-        };
-        let mut figures = shared.figures();
-        match &result {
-            Ok(report) => {
-                self.checkpoint_due_bytes = shared.settings.checkpoint_wal_bytes;
-                figures.checkpoints += u64::from(report.written);
-                figures.checkpoint_ns_last = report.duration_ns;
-                figures.checkpoint_stall_ns_last = report.stall_ns;
-                figures.checkpoint_stall_ns_max =
-                    figures.checkpoint_stall_ns_max.max(report.stall_ns);
-                drop(figures);
-                if report.written {
-                    let (lsn, bytes) = (report.anchor_lsn.0, report.snapshot_bytes);
-                    let stall_ms = report.stall_ns / 1_000_000;
-                    shared.diagnostics.log(
-                        Level::Info,
-                        format_args!("checkpoint at LSN {lsn}: {bytes} bytes in {stall_ms} ms"),
-                    );
-                }
-            }
-            Err(error) => {
-                // Back off: what failed for lack of room is not tried at every commit.
-                let grown = self.wal.bytes_since_checkpoint();
-                self.checkpoint_due_bytes = grown.saturating_mul(2);
-                figures.checkpoint_failures += 1;
-                drop(figures);
-                shared
-                    .diagnostics
-                    .log(Level::Warning, format_args!("checkpoint: {error}"));
-                if let CheckpointError::Fatal { error } = error {
-                    shared.halt(HaltReason::Storage(*error));
-                }
-            }
-        }
-        result
     }
 
     /// Takes over the log's figures, so that health can be read while it is written.

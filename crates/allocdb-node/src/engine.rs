@@ -38,7 +38,7 @@ use crate::recovery::reader::{self, Reader};
 use crate::recovery::{self, Recovered};
 use crate::report::{BackupReport, CheckpointReport, RecoveryReport, TickResult};
 use crate::storage::Storage;
-use crate::submission::Submission;
+use crate::submission::{CheckpointProgress, Submission};
 use crate::sync::{Mutex, PoisonError, TryLockError};
 
 /// One open database.
@@ -236,21 +236,34 @@ impl<S: Storage> Engine<S> {
         })
     }
 
-    /// Writes a snapshot and cuts the log. Commits wait meanwhile, reads do not.
+    /// Writes a snapshot and cuts the log. Commits go on between its slices, each of which takes its
+    /// turn in the queue; reads never wait.
     pub fn checkpoint(&self) -> Result<CheckpointReport, CheckpointError> {
         let _call = self.gate.enter().ok_or(CheckpointError::Closed)?;
         if self.reading.is_some() {
             // R97.
             return Err(CheckpointError::ReadOnly);
         }
-        let mut submission = Submission::checkpoint();
-        match self.run(&mut submission) {
-            Ok(()) => submission.checkpoint,
-            Err(SubmitError::Overloaded { capacity }) => {
-                Err(CheckpointError::Overloaded { capacity })
+        let mut target = None;
+        loop {
+            let mut submission = Submission::checkpoint(target);
+            match self.run(&mut submission) {
+                Ok(()) => match submission.checkpoint? {
+                    CheckpointProgress::Done(report) => return Ok(report),
+                    CheckpointProgress::Pending { target: lsn } => target = Some(lsn),
+                },
+                // Under way it goes on behind the commits of those who fill the queue.
+                Err(SubmitError::Overloaded { .. }) if target.is_some() => {
+                    std::thread::yield_now();
+                }
+                Err(SubmitError::Overloaded { capacity }) => {
+                    return Err(CheckpointError::Overloaded { capacity });
+                }
+                Err(SubmitError::Halted { reason }) => {
+                    return Err(CheckpointError::Halted { reason });
+                }
+                Err(_) => unreachable!("the queue refuses for two reasons"),
             }
-            Err(SubmitError::Halted { reason }) => Err(CheckpointError::Halted { reason }),
-            Err(_) => unreachable!("the queue refuses for two reasons"),
         }
     }
 
@@ -644,7 +657,7 @@ impl<S: Storage> Engine<S> {
             committer.show(&self.shared, true);
             return Ok(());
         }
-        let sealed = committer.seal();
+        let sealed = committer.seal(&self.shared);
         committer.show(&self.shared, true);
         let diagnostics = &self.shared.diagnostics;
         match &sealed {

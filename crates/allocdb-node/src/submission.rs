@@ -6,7 +6,7 @@
 //! submissions to leaders under a shorter lifetime than their own, which would otherwise allow to
 //! put a reference into one that does not live long enough.
 
-use allocdb_core::{Command, Rejection, Slot};
+use allocdb_core::{Command, Lsn, Rejection, Slot};
 
 use allocdb_core::state::State;
 
@@ -24,10 +24,25 @@ pub(crate) enum Kind {
         /// How many reservations at most.
         limit: u32,
     },
-    /// A checkpoint.
-    Checkpoint,
+    /// A slice of a checkpoint.
+    Checkpoint {
+        /// What the caller waits for; none until a leader has told him.
+        target: Option<Lsn>,
+    },
     /// A look at the state between two commits.
     Look,
+}
+
+/// How far a checkpoint has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CheckpointProgress {
+    /// It is done.
+    Done(CheckpointReport),
+    /// There is more to write.
+    Pending {
+        /// The log position that it has to reach.
+        target: Lsn,
+    },
 }
 
 /// What is to be done with the state while nothing changes it.
@@ -47,8 +62,8 @@ pub(crate) struct Submission<'a> {
     pub(crate) verdict: Result<(), SubmitError>,
     /// What a tick did.
     pub(crate) tick: TickResult,
-    /// What a checkpoint did.
-    pub(crate) checkpoint: Result<CheckpointReport, CheckpointError>,
+    /// What a slice of a checkpoint did.
+    pub(crate) checkpoint: Result<CheckpointProgress, CheckpointError>,
 }
 
 impl<'a> Submission<'a> {
@@ -72,9 +87,9 @@ impl<'a> Submission<'a> {
         Self::alone(Kind::Tick { limit }, slot)
     }
 
-    /// A checkpoint.
-    pub(crate) fn checkpoint() -> Self {
-        Self::alone(Kind::Checkpoint, Slot(0))
+    /// A slice of a checkpoint that has to reach `target`.
+    pub(crate) fn checkpoint(target: Option<Lsn>) -> Self {
+        Self::alone(Kind::Checkpoint { target }, Slot(0))
     }
 
     /// A look at the state.

@@ -31,12 +31,14 @@
 
 #[cfg(not(any(shuttle, tsan)))]
 pub(crate) use std::sync::{
-    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, atomic,
+    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    TryLockError, atomic,
 };
 
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::{
-    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, atomic,
+    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    TryLockError, atomic,
 };
 
 pub(crate) mod event;
@@ -44,5 +46,6 @@ pub(crate) mod event;
 mod tsan;
 #[cfg(tsan)]
 pub(crate) use tsan::{
-    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, atomic,
+    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    TryLockError, atomic,
 };

@@ -280,14 +280,19 @@ impl<S: Storage> Wal<S> {
         Ok(())
     }
 
-    /// The marker of a snapshot at the last LSN, chained to the last frame.
-    pub(crate) fn encode_marker(&self, sector: &mut [u8], snapshot_crc: u32) -> EncodedFrame {
+    /// The marker of a snapshot at `anchor_lsn`, chained to the last frame.
+    pub(crate) fn encode_marker(
+        &self,
+        sector: &mut [u8],
+        anchor_lsn: Lsn,
+        snapshot_crc: u32,
+    ) -> EncodedFrame {
         assert!(
             self.tail.durable_lsn == self.tail.last_lsn,
             "what a marker follows is durable"
         );
         let marker = Marker {
-            anchor_lsn: self.tail.last_lsn,
+            anchor_lsn,
             snapshot_crc,
         };
         let meta = self.meta(self.tail.last_slot, true);

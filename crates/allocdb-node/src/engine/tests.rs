@@ -1,5 +1,6 @@
 //! The engine's laws, over a disk in memory that fails, blocks or panics where a test says so.
 
+mod checkpoints;
 mod close;
 pub(crate) mod disk;
 mod expiry;

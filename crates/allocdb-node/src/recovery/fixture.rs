@@ -119,7 +119,7 @@ impl<S: Storage> Database<S> {
     }
 
     pub(crate) fn checkpoint(&mut self) -> Result<CheckpointReport, CheckpointError> {
-        checkpoint::run(&mut self.wal, &self.state)
+        checkpoint::run(&mut self.wal, &mut self.state)
     }
 
     pub(crate) fn mark(&self) -> (Lsn, Digest) {

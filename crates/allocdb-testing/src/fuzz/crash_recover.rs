@@ -187,7 +187,7 @@ impl Life {
             let order = material.u8();
             let done = match order % 16 {
                 0..=9 => self.commit(&mut state, &mut wal, sync, order, material),
-                10 | 11 => self.checkpoint(&state, &mut wal),
+                10 | 11 => self.checkpoint(&mut state, &mut wal),
                 12 => wal.flush().ok().map(|()| self.durable = self.told),
                 13 | 14 => {
                     let sealed = wal.seal().is_ok();
@@ -209,7 +209,7 @@ impl Life {
         Ending::Killed
     }
 
-    fn checkpoint(&mut self, state: &State, wal: &mut Wal<&Disk>) -> Option<()> {
+    fn checkpoint(&mut self, state: &mut State, wal: &mut Wal<&Disk>) -> Option<()> {
         match checkpoint::run(wal, state) {
             Ok(_) => {
                 self.durable = self.told;

@@ -86,6 +86,11 @@ impl Disk {
         self.0.files.lock().unwrap().contains_key(&name.to_string())
     }
 
+    /// The names of all files.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.files.lock().unwrap().keys().cloned().collect()
+    }
+
     /// The log's bytes.
     pub(crate) fn log(&self) -> Vec<u8> {
         let files = self.0.files.lock().unwrap();
