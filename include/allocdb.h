@@ -1278,11 +1278,11 @@ typedef struct allocdb_health {
      */
     uint64_t checkpoint_duration_ns;
     /**
-     * How long it held commits.
+     * The longest that it held commits at a time.
      */
     uint64_t checkpoint_stall_ns;
     /**
-     * The longest that one held commits.
+     * The longest that any of them did.
      */
     uint64_t checkpoint_stall_ns_max;
     /**
@@ -2198,7 +2198,9 @@ allocdb_status allocdb_refresh(struct allocdb *db,
  *         goes on as if it had not been tried); ALLOCDB_E_READ_ONLY; ALLOCDB_E_STORAGE_FAILURE
  *         (the engine has halted); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
  *
- * Commits wait for as long as it takes, reads do not: see allocdb_health.checkpoint_stall_ns.
+ * It is written in slices of some milliseconds, between which other threads' commits go on; reads
+ * never wait. See allocdb_health.checkpoint_stall_ns. One that the log's growth has begun is
+ * finished first.
  *
  * Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
  * Since 0.1.0.

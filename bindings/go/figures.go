@@ -99,7 +99,7 @@ type CheckpointReport struct {
 	SnapshotBytes uint64
 	// LogBytesBefore and LogBytesAfter are the log's length.
 	LogBytesBefore, LogBytesAfter uint64
-	// Duration is how long it took; Stall, for how long it held commits.
+	// Duration is how long it took; Stall, the longest that it held commits at a time.
 	Duration, Stall time.Duration
 	// Written is false where nothing had changed since the last checkpoint.
 	Written bool

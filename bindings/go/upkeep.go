@@ -91,8 +91,8 @@ func (db *DB) RecoveryReport(ctx context.Context) (RecoveryReport, error) {
 
 // Checkpoint writes a snapshot and drops the part of the log that it makes superfluous. Made by
 // itself after every Options.CheckpointWALBytes; by hand before a planned stop, so that the next
-// opening is quick. Commits wait for as long as it takes, reads do not. If nothing has changed
-// since the last one, nothing is written.
+// opening is quick. It is written in slices of some milliseconds, between which others' commits go
+// on; reads never wait. If nothing has changed since the last one, nothing is written.
 //
 // Errors: [ErrOverloaded]; [ErrStorageFull] or [ErrIO] (given up, the database goes on as if it had
 // not been tried); [ErrReadOnly]; [ErrStorageFailure] (the engine has halted); [ErrHalted],

@@ -366,9 +366,9 @@ pub struct allocdb_health {
     pub checkpoint_failure_count: u64,
     /// How long the last checkpoint took.
     pub checkpoint_duration_ns: u64,
-    /// How long it held commits.
+    /// The longest that it held commits at a time.
     pub checkpoint_stall_ns: u64,
-    /// The longest that one held commits.
+    /// The longest that any of them did.
     pub checkpoint_stall_ns_max: u64,
 
     /// Commits: frames of commands written. record_count / commit_count is the group size.

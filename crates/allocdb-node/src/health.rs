@@ -81,9 +81,9 @@ pub struct Health {
     pub checkpoint_failures: u64,
     /// How long the last one took.
     pub checkpoint_ns_last: u64,
-    /// How long commits were held by the last one.
+    /// The longest that the last one held commits at a time.
     pub checkpoint_stall_ns_last: u64,
-    /// The longest that commits were held by one.
+    /// The longest that any of them did.
     pub checkpoint_stall_ns_max: u64,
     /// New commands applied, by kind.
     pub commands_by_kind: [u64; KIND_COUNTERS],

@@ -123,12 +123,12 @@ const SECONDS: [Single; 5] = [
     ),
     (
         "allocdb_checkpoint_stall_seconds",
-        "time for which the last checkpoint held commits",
+        "longest time for which the last checkpoint held commits",
         |h| h.checkpoint_stall_ns_last,
     ),
     (
         "allocdb_checkpoint_stall_seconds_max",
-        "longest time for which a checkpoint held commits",
+        "longest time for which any checkpoint held commits",
         |h| h.checkpoint_stall_ns_max,
     ),
     (

@@ -82,9 +82,9 @@ pub struct CheckpointReport {
     pub log_bytes_before: u64,
     /// Bytes of the log after it.
     pub log_bytes_after: u64,
-    /// How long it took.
+    /// How long it took, from its first slice to its last.
     pub duration_ns: u64,
-    /// How much of that time commits were held.
+    /// The longest that commits were held at a time.
     pub stall_ns: u64,
 }
 

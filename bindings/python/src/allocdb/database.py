@@ -397,7 +397,8 @@ class Database(Commands):
     def checkpoint(self) -> CheckpointReport:
         """Writes a snapshot and drops the part of the log that became superfluous. Made by itself
         after every ``checkpoint_wal_bytes``; by hand before a planned stop, so that the next
-        opening is quick. Commits wait meanwhile, reads do not.
+        opening is quick. It is written in slices of some milliseconds, between which other
+        threads' commits go on; reads never wait.
 
         >>> db = allocdb.open(scratch_directory())
         >>> _ = db.create("seat_21A")

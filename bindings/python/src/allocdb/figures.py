@@ -86,7 +86,7 @@ class CheckpointReport:
     duration_ns: int
     """How long it took."""
     stall_ns: int
-    """How long it held commits."""
+    """The longest that it held commits at a time."""
     written: bool
     """``False``: nothing had changed since the last one, and nothing was done."""
 
@@ -150,7 +150,7 @@ class Health:
     checkpoint_ns_last: int
     """How long the last one took."""
     checkpoint_stall_ns_last: int
-    """How long the last one held commits."""
+    """The longest that the last one held commits at a time."""
     checkpoint_stall_ns_max: int
     """The longest that one held commits."""
     retries: int

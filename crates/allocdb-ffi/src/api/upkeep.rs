@@ -28,7 +28,9 @@ const _: () = assert!(number::ALLOCDB_LOG_TEXT_MIN == LINE_BYTES_MAX + 2);
 ///         goes on as if it had not been tried); ALLOCDB_E_READ_ONLY; ALLOCDB_E_STORAGE_FAILURE
 ///         (the engine has halted); ALLOCDB_E_HALTED; ALLOCDB_E_PANIC.
 ///
-/// Commits wait for as long as it takes, reads do not: see allocdb_health.checkpoint_stall_ns.
+/// It is written in slices of some milliseconds, between which other threads' commits go on; reads
+/// never wait. See allocdb_health.checkpoint_stall_ns. One that the log's growth has begun is
+/// finished first.
 ///
 /// Threads: any. Forks: ALLOCDB_E_FORKED in a child. Callbacks: not from the log callback.
 /// Since 0.1.0.
