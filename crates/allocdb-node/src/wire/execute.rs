@@ -3,9 +3,7 @@
 //! 1. Every message is decoded and checked against the configuration; the sizes of the responses
 //!    are added up. Any fault, or too small a buffer, refuses the call: nothing was sequenced.
 //! 2. Consecutive commands are one submission, hence one commit, or several where they exceed
-//!    what one may hold. Its slot is the greatest of its messages' (R63). Commands are decoded from
-//!    the request's bytes when the engine asks for them, and each outcome is written into its
-//!    response when the engine settles it: [`Group`] is the engine's [`Batch`].
+//!    what one may hold ([`super::group`]). Its slot is the greatest of its messages' (R63).
 //! 3. Whatever else stands between is answered at its place, so a read sees the commands before.
 //!
 //! A response is begun as *unsettled* before its commit; when a submission fails as a whole, those
@@ -14,12 +12,9 @@
 //! where messages of several slots were put together, they are submitted again one by one.
 //!
 //! Rejected: a submission for each slot, which would give a caller that steps its own clock
-//! between messages one sync each; and an index of offsets built beforehand, which has no bound.
+//! between messages one sync each; and leaving the check to the engine, which sees one submission
+//! at a time: what is wrong with the last message would be told after the first was committed.
 
-use std::cell::Cell;
-
-use allocdb_core::Command;
-use allocdb_core::codec::record_len;
 use allocdb_core::config::Config;
 use allocdb_core::ids::{Lsn, Slot};
 use allocdb_core::outcome::Rejection;
@@ -27,16 +22,16 @@ use allocdb_core::state::{Filter, Lookup, Reservation, Resource, State};
 
 use super::failure::{CallError, Failure};
 use super::figures::Figures;
+use super::group::{Group, Run};
 use super::message::{Fault, Kind, Reason};
 use super::request::{self, Body, Listing, Request, field_offset};
 use super::response::{
     self, Body as Answer, Bounds, ListWriter, OUTCOME_BYTES, ReservationRow, ResourceRow,
 };
-use crate::batch::{Batch, CommandResult};
+use crate::batch::Batch;
 use crate::error::{CheckpointError, ReadError, SubmitError};
 use crate::health::Health;
 use crate::report::{CheckpointReport, RecoveryReport, TickResult};
-use crate::status;
 
 /// What a call needs of an engine; the engine has it all, and a test scripts failures into it.
 pub(crate) trait Target {
@@ -60,6 +55,15 @@ pub(crate) trait Target {
 
 /// Bytes that the responses to a call take at most; refuses what [`call`] would refuse.
 pub(crate) fn response_bound(config: &Config, request: &[u8]) -> Result<usize, CallError> {
+    check_all(config, request, |_, _| ())
+}
+
+/// Checks every message, and shows those that stand, in order, with their lengths.
+fn check_all(
+    config: &Config,
+    request: &[u8],
+    mut seen: impl FnMut(&Body<'_>, usize),
+) -> Result<usize, CallError> {
     let mut offset = 0;
     let mut index = 0;
     let mut needed: usize = 0;
@@ -71,6 +75,7 @@ pub(crate) fn response_bound(config: &Config, request: &[u8]) -> Result<usize, C
         check(config, &message.body).map_err(|(field_offset, rejection)| {
             CallError::refused(index, offset, field_offset, rejection)
         })?;
+        seen(&message.body, len);
         needed = needed.saturating_add(response::len_max(&message.body));
         offset += len;
         index += 1;
@@ -104,13 +109,17 @@ pub(crate) fn call<T: Target>(
     response: &mut [u8],
 ) -> Result<usize, CallError> {
     let bounds = target.bounds();
-    let needed = response_bound(&bounds.config, request)?;
-    if needed > response.len() {
-        return Err(CallError::BufferTooSmall {
-            needed,
-            given: response.len(),
-        });
-    }
+    let mut run = Run::default();
+    let mut is_run = true;
+    // Most calls are one run of commands, which is counted on the way.
+    let needed = check_all(&bounds.config, request, |body, len| {
+        is_run = is_run && run.add(body, len, &bounds);
+    })?;
+    // No more than was counted: a host that changes the request meanwhile gets no more room.
+    let given = response.len();
+    let response = response
+        .get_mut(..needed)
+        .ok_or(CallError::BufferTooSmall { needed, given })?;
     let mut rest = request;
     let mut written = 0;
     let mut index = 0;
@@ -121,22 +130,23 @@ pub(crate) fn call<T: Target>(
         given: written,
     };
     while !rest.is_empty() {
-        let (message, len) = request::decode(rest).map_err(|fault| changed(index, fault))?;
         let room = response.get_mut(written..).ok_or(no_room(written))?;
-        if message.body.kind().is_command() {
-            let mut group = Group::gather(&bounds, rest, room)
+        if run.count > 0 {
+            let mut group = Group::begin(run, rest, room)
                 .ok_or_else(|| changed(index, Fault::new(0, Reason::Value, "message")))?;
             group.commit(target);
-            rest = rest.get(group.messages.len()..).unwrap_or_default();
-            written += group.responses.len();
-            index += group.count as u64;
+            rest = rest.get(run.len..).unwrap_or_default();
+            written += run.count * OUTCOME_BYTES;
+            index += run.count as u64;
         } else {
+            let (message, len) = request::decode(rest).map_err(|fault| changed(index, fault))?;
             let len_max = response::len_max(&message.body);
             let room = room.get_mut(..len_max).ok_or(no_room(written))?;
             written += answer(target, &bounds, &message, room);
             rest = rest.get(len..).unwrap_or_default();
             index += 1;
         }
+        run = Run::at_front_of(rest, &bounds);
     }
     assert!(written <= needed, "the responses' bound is one");
     Ok(written)
@@ -148,7 +158,7 @@ fn answer<T: Target>(target: &T, bounds: &Bounds, message: &Request<'_>, out: &m
     let tag = message.tag;
     let answered = match message.body {
         Body::Tick { slot, limit } => {
-            let ticked = target.tick(given(slot), limit);
+            let ticked = target.tick(request::given(slot), limit);
             ticked.map(Answer::Tick).map_err(|e| Failure::from(&e))
         }
         Body::GetResource {
@@ -169,7 +179,9 @@ fn answer<T: Target>(target: &T, bounds: &Bounds, message: &Request<'_>, out: &m
             let found = found.and_then(|found| found.ok_or(ReadError::NotFound));
             found.map(Answer::Outcome).map_err(|e| Failure::from(&e))
         }
-        Body::Health { slot } => Ok(Answer::Health(Figures::from(&target.health(given(slot))))),
+        Body::Health { slot } => Ok(Answer::Health(Figures::from(
+            &target.health(request::given(slot)),
+        ))),
         Body::Configuration => Ok(Answer::Configuration(*bounds)),
         Body::RecoveryReport => Ok(Answer::RecoveryReport(target.recovery_report())),
         Body::Checkpoint => target
@@ -254,11 +266,6 @@ fn wanted(listing: &Listing) -> (Filter, usize) {
     )
 }
 
-/// A message's slot, where 0 stands for now.
-fn given(slot: Slot) -> Option<Slot> {
-    (slot.0 != 0).then_some(slot)
-}
-
 impl From<Resource> for ResourceRow {
     fn from(row: Resource) -> Self {
         Self {
@@ -285,192 +292,4 @@ impl From<Reservation> for ReservationRow {
             resource_count: row.resource_count,
         }
     }
-}
-
-/// The status of a response whose command is not settled yet; no status table has it.
-const UNSETTLED: u16 = u16::MAX;
-
-/// Consecutive command messages and the room for their responses: one submission.
-struct Group<'a> {
-    messages: &'a [u8],
-    responses: &'a mut [u8],
-    count: usize,
-    record_bytes: usize,
-    slot_greatest: Slot,
-    /// Whether a message means now.
-    names_now: bool,
-    /// Whether its messages' slots differ.
-    slots_differ: bool,
-    /// The next message that the engine will ask for, and its offset.
-    cursor: Cell<(usize, usize)>,
-}
-
-impl<'a> Group<'a> {
-    /// Takes as many commands from the front of `rest` as one commit may hold, at least one, and
-    /// begins their responses; `None` when a message is none or the room is too small.
-    fn gather(bounds: &Bounds, rest: &'a [u8], room: &'a mut [u8]) -> Option<Self> {
-        let count_max = usize::try_from(bounds.max_batch_commands).unwrap_or(usize::MAX);
-        let bytes_max = usize::try_from(bounds.max_batch_bytes).unwrap_or(usize::MAX);
-        let (mut count, mut record_bytes, mut end) = (0, 0, 0);
-        let (mut slot_first, mut slot_greatest) = (None, Slot(0));
-        let (mut names_now, mut slots_differ) = (false, false);
-        while count == 0 || count < count_max {
-            let Ok((message, len)) = request::decode(rest.get(end..)?) else {
-                break;
-            };
-            let Body::Command { slot, command } = message.body else {
-                break;
-            };
-            let bytes = record_bytes + record_len(&command);
-            if count > 0 && bytes > bytes_max {
-                break;
-            }
-            let out = room
-                .get_mut(count * OUTCOME_BYTES..)?
-                .get_mut(..OUTCOME_BYTES)?;
-            response::begin(out, message.body.kind(), message.tag, UNSETTLED);
-            names_now |= slot.0 == 0;
-            slots_differ |= *slot_first.get_or_insert(slot) != slot;
-            slot_greatest = slot_greatest.max(slot);
-            record_bytes = bytes;
-            count += 1;
-            end += len;
-        }
-        let messages = rest.get(..end).filter(|_| count > 0)?;
-        let responses = room.get_mut(..count * OUTCOME_BYTES)?;
-        let cursor = Cell::new((0, 0));
-        Some(Self {
-            messages,
-            responses,
-            count,
-            record_bytes,
-            slot_greatest,
-            names_now,
-            slots_differ,
-            cursor,
-        })
-    }
-
-    /// Submits the group; afterwards every response is settled.
-    fn commit<T: Target>(&mut self, target: &T) {
-        let slot = self.slot(target);
-        let Err(error) = target.submit(slot, self) else {
-            let is_settled = (0..self.count).all(|index| !self.is_unsettled(index));
-            assert!(
-                is_settled,
-                "a submission that is carried out is settled whole"
-            );
-            return;
-        };
-        if self.slots_differ && matches!(error, SubmitError::SlotLeap { .. }) {
-            self.commit_singly(target);
-        } else {
-            self.fail(&Failure::from(&error));
-        }
-    }
-
-    /// R63: the greatest slot of its messages; `None` when all mean now.
-    fn slot<T: Target>(&self, target: &T) -> Option<Slot> {
-        if self.names_now && self.slot_greatest.0 != 0 {
-            return Some(self.slot_greatest.max(target.slot_now()));
-        }
-        given(self.slot_greatest)
-    }
-
-    /// Submits each message by itself: R35 refuses a leaping slot alone.
-    fn commit_singly<T: Target>(&mut self, target: &T) {
-        let single = |bounds: Bounds| Bounds {
-            max_batch_commands: 1,
-            ..bounds
-        };
-        let bounds = single(target.bounds());
-        let mut rest = self.messages;
-        for out in self.responses.chunks_exact_mut(OUTCOME_BYTES) {
-            let Some(mut one) = Group::gather(&bounds, rest, out) else {
-                break;
-            };
-            rest = rest.get(one.messages.len()..).unwrap_or_default();
-            one.commit(target);
-        }
-        // Left over only where a host changes the request meanwhile.
-        self.fail(&Failure {
-            status: status::E_MALFORMED,
-            os_errno: 0,
-            detail: [0; 4],
-        });
-    }
-
-    /// Gives `failure` to every response that is not settled.
-    fn fail(&mut self, failure: &Failure) {
-        for index in 0..self.count {
-            if self.is_unsettled(index) {
-                response::settle_failure(self.response(index), failure);
-            }
-        }
-    }
-
-    fn is_unsettled(&self, index: usize) -> bool {
-        let status = index * OUTCOME_BYTES + response::STATUS;
-        self.responses[status..status + 4] == u32::from(UNSETTLED).to_le_bytes()
-    }
-
-    fn response(&mut self, index: usize) -> &mut [u8] {
-        &mut self.responses[index * OUTCOME_BYTES..][..OUTCOME_BYTES]
-    }
-
-    /// The offset of the message at `index`: the cursor's, or found from the start again.
-    fn offset_of(&self, index: usize) -> Option<usize> {
-        let (mut at, mut offset) = self.cursor.get();
-        if at > index {
-            (at, offset) = (0, 0);
-        }
-        while at < index {
-            let (_, len) = request::decode(self.messages.get(offset..)?).ok()?;
-            offset += len;
-            at += 1;
-        }
-        Some(offset)
-    }
-}
-
-impl Batch for Group<'_> {
-    fn len(&self) -> usize {
-        self.count
-    }
-
-    fn record_bytes(&self) -> usize {
-        self.record_bytes
-    }
-
-    fn command(&self, index: usize) -> Result<Command<'_>, Rejection> {
-        let changed = Rejection::Malformed { field: "message" };
-        let offset = self.offset_of(index).ok_or(changed)?;
-        let rest = self.messages.get(offset..).ok_or(changed)?;
-        let (message, len) = request::decode(rest).map_err(|_| changed)?;
-        self.cursor.set((index + 1, offset + len));
-        match message.body {
-            Body::Command { command, .. } => Ok(command),
-            _ => Err(changed),
-        }
-    }
-
-    fn settle(&mut self, index: usize, result: CommandResult) {
-        let out = self.response(index);
-        match result {
-            Ok(outcome) => response::settle_outcome(out, &outcome),
-            Err(rejection) => response::settle_failure(out, &Failure::from(&rejection)),
-        }
-    }
-}
-
-/// Shows a test the batch that the front of `request` makes.
-#[cfg(test)]
-pub(crate) fn with_group(
-    bounds: &Bounds,
-    request: &[u8],
-    room: &mut [u8],
-    look: impl FnOnce(&mut dyn Batch),
-) {
-    let mut group = Group::gather(bounds, request, room).expect("commands and room");
-    look(&mut group);
 }

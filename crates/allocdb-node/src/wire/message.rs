@@ -276,9 +276,11 @@ pub(crate) struct Header {
 
 impl Header {
     /// Reads the header at the front of `bytes`. The kind is the caller's to know.
+    #[inline]
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
         const SHORT: Fault = Fault::new(0, Reason::Short, "len");
-        let mut reader = Reader::new(bytes);
+        let front: &[u8; HEADER_BYTES] = bytes.first_chunk().ok_or(SHORT)?;
+        let mut reader = Reader::new(front);
         let len = reader.u32().ok_or(SHORT)?;
         let version = reader.u8().ok_or(SHORT)?;
         let kind = reader.u8().ok_or(SHORT)?;

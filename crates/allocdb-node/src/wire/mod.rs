@@ -14,10 +14,12 @@
 //! | [`response`], [`figures`] | what is answered: encode, and decode for callers in Rust |
 //! | [`failure`] | why a call, or a message of it, was not carried out |
 //! | `execute` | a call over the engine |
+//! | `group` | consecutive commands as one submission |
 
 mod execute;
 pub mod failure;
 pub mod figures;
+mod group;
 pub mod message;
 pub mod request;
 pub mod response;

@@ -193,122 +193,133 @@ const fn len_of(kind: Kind, id_count: usize) -> usize {
 /// Bytes of the largest request: a reserve of [`ID_COUNT_MAX`] resources.
 pub const REQUEST_BYTES_MAX: usize = len_of(Kind::Reserve, ID_COUNT_MAX as usize);
 
+/// A message's slot, where 0 stands for now.
+pub(super) fn given(slot: Slot) -> Option<Slot> {
+    (slot.0 != 0).then_some(slot)
+}
+
+/// A message that is not as long as its kind and count need.
+const LENGTH: Fault = Fault::new(0, Reason::Length, "len");
+
 /// Reads the request at the front of `bytes`: the request and its length.
+#[inline]
 pub fn decode(bytes: &[u8]) -> Result<(Request<'_>, usize), Fault> {
     let header = Header::decode(bytes)?;
     let kind = Kind::from_number(header.kind).ok_or(Fault::new(5, Reason::Kind, "kind"))?;
-    let length = Fault::new(0, Reason::Length, "len");
-    let message = bytes.get(..header.len).ok_or(length)?;
-    let id_count = if kind == Kind::Reserve {
-        reserve_count(message)?
-    } else {
-        0
-    };
-    if header.len != len_of(kind, id_count) {
-        return Err(length);
-    }
-    let mut reader = Reader::new(message.get(HEADER_BYTES..).ok_or(length)?);
+    let message = bytes.get(..header.len).ok_or(LENGTH)?;
     let body = if kind.is_command() {
-        decode_command(kind, &mut reader)
+        decode_command(kind, message)?
     } else {
-        decode_read(kind, &mut reader)
+        decode_other(kind, message)?
     };
-    // The length was checked against the kind, so the reader cannot have run dry.
-    let body = body.ok_or(length)?;
-    if !reader.rest().is_empty() {
-        return Err(length);
-    }
-    check_reserved(kind, message)?;
-    check_values(&body)?;
-    Ok((
-        Request {
-            tag: header.tag,
-            body,
-        },
-        header.len,
-    ))
+    let tag = header.tag;
+    Ok((Request { tag, body }, header.len))
 }
 
-/// The number of ids that a reserve message says it names.
-fn reserve_count(message: &[u8]) -> Result<usize, Fault> {
-    let length = Fault::new(0, Reason::Length, "len");
-    let count = message
-        .get(RESERVE_COUNT..)
-        .and_then(|rest| Reader::new(rest).u32());
-    let count = count.ok_or(length)?;
-    if count > ID_COUNT_MAX {
-        return Err(Fault::new(RESERVE_COUNT, Reason::Count, "count"));
-    }
-    usize::try_from(count).map_err(|_| length)
-}
-
-fn decode_command<'a>(kind: Kind, reader: &mut Reader<'a>) -> Option<Body<'a>> {
-    let slot = Slot(reader.u64()?);
-    let operation_id = OperationId(reader.u128()?);
-    let valid_until_slot = Slot(reader.u64()?);
-    let action = match kind {
-        Kind::CreateResource => Action::CreateResource {
-            resource_id: ResourceId(reader.u128()?),
-        },
-        Kind::DeleteResource => Action::DeleteResource {
-            resource_id: ResourceId(reader.u128()?),
-        },
-        Kind::Reserve => {
-            let holder_id = HolderId(reader.u128()?);
-            let ttl_slots = reader.u64()?;
-            let count = usize::try_from(reader.u32()?).ok()?;
-            reader.u32()?;
-            let resource_ids = ResourceIds::from_bytes(reader.slice(count.checked_mul(16)?)?)?;
-            Action::Reserve {
-                resource_ids,
-                holder_id,
-                ttl_slots,
-            }
-        }
-        Kind::Revoke => Action::Revoke {
-            reservation_id: ReservationId(reader.u128()?),
-        },
-        Kind::Reclaim => Action::Reclaim {
-            reservation_id: ReservationId(reader.u128()?),
-        },
-        _ => decode_holders_command(kind, reader)?,
+/// One of the eight commands. Every slice is cut to a length that is known here, so that its
+/// fields are plain loads: commands come by the thousand.
+#[inline]
+fn decode_command(kind: Kind, message: &[u8]) -> Result<Body<'_>, Fault> {
+    let (head, arguments) = message.split_first_chunk::<ARGUMENTS>().ok_or(LENGTH)?;
+    let action = if kind == Kind::Reserve {
+        decode_reserve(message)?
+    } else {
+        decode_action(kind, arguments).ok_or(LENGTH)?
     };
-    Some(Body::Command {
-        slot,
+    let mut head = Reader::new(&head[SLOT..]);
+    Ok(Body::Command {
+        slot: Slot(head.u64().ok_or(LENGTH)?),
         command: Command {
-            operation_id,
-            valid_until_slot,
+            operation_id: OperationId(head.u128().ok_or(LENGTH)?),
+            valid_until_slot: Slot(head.u64().ok_or(LENGTH)?),
             action,
         },
     })
 }
 
-/// The commands that a holder gives about its reservation.
-fn decode_holders_command<'a>(kind: Kind, reader: &mut Reader<'a>) -> Option<Action<'a>> {
-    let reservation_id = ReservationId(reader.u128()?);
-    let holder_id = HolderId(reader.u128()?);
-    match kind {
-        Kind::Confirm => Some(Action::Confirm {
-            reservation_id,
-            holder_id,
-        }),
-        Kind::Release => Some(Action::Release {
-            reservation_id,
-            holder_id,
-        }),
-        Kind::Extend => {
-            let ttl_slots = reader.u64()?;
-            Some(Action::Extend {
-                reservation_id,
-                holder_id,
-                ttl_slots,
-            })
-        }
-        _ => None,
+/// The arguments of a reserve.
+#[inline]
+fn decode_reserve(message: &[u8]) -> Result<Action<'_>, Fault> {
+    let Some((head, ids)) = message.split_first_chunk::<RESERVE_IDS>() else {
+        reserve_count(message)?;
+        return Err(LENGTH);
+    };
+    let count = reserve_count(head)?;
+    let resource_ids = ResourceIds::from_bytes(ids).filter(|ids| ids.len() == count);
+    let resource_ids = resource_ids.ok_or(LENGTH)?;
+    check_reserved(Kind::Reserve, head)?;
+    let mut arguments = Reader::new(&head[ARGUMENTS..]);
+    Ok(Action::Reserve {
+        resource_ids,
+        holder_id: HolderId(arguments.u128().ok_or(LENGTH)?),
+        ttl_slots: arguments.u64().ok_or(LENGTH)?,
+    })
+}
+
+/// The number of ids that a reserve message says it names.
+#[inline]
+fn reserve_count(message: &[u8]) -> Result<usize, Fault> {
+    let count = message
+        .get(RESERVE_COUNT..)
+        .and_then(|rest| Reader::new(rest).u32());
+    let count = count.ok_or(LENGTH)?;
+    if count > ID_COUNT_MAX {
+        return Err(Fault::new(RESERVE_COUNT, Reason::Count, "count"));
     }
+    usize::try_from(count).map_err(|_| LENGTH)
+}
+
+/// What all other commands do; `None` where the arguments have not the length of the kind's.
+#[inline]
+fn decode_action<'a>(kind: Kind, arguments: &[u8]) -> Option<Action<'a>> {
+    let (ids, rest) = arguments.as_chunks::<16>();
+    Some(match (kind, ids, rest) {
+        (Kind::CreateResource, [id], []) => Action::CreateResource {
+            resource_id: ResourceId(u128::from_le_bytes(*id)),
+        },
+        (Kind::DeleteResource, [id], []) => Action::DeleteResource {
+            resource_id: ResourceId(u128::from_le_bytes(*id)),
+        },
+        (Kind::Revoke, [id], []) => Action::Revoke {
+            reservation_id: ReservationId(u128::from_le_bytes(*id)),
+        },
+        (Kind::Reclaim, [id], []) => Action::Reclaim {
+            reservation_id: ReservationId(u128::from_le_bytes(*id)),
+        },
+        (Kind::Confirm, [id, holder], []) => Action::Confirm {
+            reservation_id: ReservationId(u128::from_le_bytes(*id)),
+            holder_id: HolderId(u128::from_le_bytes(*holder)),
+        },
+        (Kind::Release, [id, holder], []) => Action::Release {
+            reservation_id: ReservationId(u128::from_le_bytes(*id)),
+            holder_id: HolderId(u128::from_le_bytes(*holder)),
+        },
+        (Kind::Extend, [id, holder], ttl_slots) => Action::Extend {
+            reservation_id: ReservationId(u128::from_le_bytes(*id)),
+            holder_id: HolderId(u128::from_le_bytes(*holder)),
+            ttl_slots: u64::from_le_bytes(ttl_slots.try_into().ok()?),
+        },
+        _ => return None,
+    })
 }
 
 /// All that is no command.
+fn decode_other(kind: Kind, message: &[u8]) -> Result<Body<'static>, Fault> {
+    if message.len() != len_of(kind, 0) {
+        return Err(LENGTH);
+    }
+    let mut reader = Reader::new(message.get(HEADER_BYTES..).ok_or(LENGTH)?);
+    // The length was checked against the kind, so the reader cannot have run dry.
+    let body = decode_read(kind, &mut reader).ok_or(LENGTH)?;
+    if !reader.rest().is_empty() {
+        return Err(LENGTH);
+    }
+    check_reserved(kind, message)?;
+    check_values(&body)?;
+    Ok(body)
+}
+
+/// The fields of all that is no command.
 fn decode_read(kind: Kind, reader: &mut Reader<'_>) -> Option<Body<'static>> {
     Some(match kind {
         Kind::Tick => {

@@ -8,6 +8,7 @@ mod calls;
 mod damage;
 mod engine;
 mod golden;
+mod group;
 mod round_trip;
 
 use std::cell::{Cell, RefCell};
@@ -17,7 +18,7 @@ use allocdb_core::codec::{decode_record, encode_record};
 use allocdb_core::command::{Action, Command, ResourceIds};
 use allocdb_core::config::Config;
 use allocdb_core::ids::{HolderId, Lsn, OperationId, ReservationId, ResourceId, Slot};
-use allocdb_core::outcome::{Outcome, Verdict};
+use allocdb_core::outcome::{Outcome, Rejection, Verdict};
 use allocdb_core::state::{Acceptance, Admission, State};
 
 use super::execute::{Target, call};

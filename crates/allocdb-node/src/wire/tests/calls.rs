@@ -478,7 +478,7 @@ fn commands_may_be_asked_for_in_any_order() {
     let requests: Vec<_> = (1..=9).map(|n| create(1, n, n)).collect();
     let bytes = call_of(&requests);
     let mut room = [0; 9 * 72];
-    crate::wire::execute::with_group(&small_bounds(), &bytes, &mut room, |group| {
+    crate::wire::group::with_group(&small_bounds(), &bytes, &mut room, |group| {
         for index in [0, 1, 2, 8, 3, 3, 0, 7] {
             let operation_id = group.command(index).unwrap().operation_id;
             assert_eq!(operation_id, OperationId(index as u128 + 1));
