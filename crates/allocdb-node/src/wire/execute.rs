@@ -135,7 +135,7 @@ pub(crate) fn call<T: Target>(
             let mut group = Group::begin(run, rest, room)
                 .ok_or_else(|| changed(index, Fault::new(0, Reason::Value, "message")))?;
             group.commit(target);
-            rest = rest.get(run.len..).unwrap_or_default();
+            rest = rest.get(run.message_bytes..).unwrap_or_default();
             written += run.count * OUTCOME_BYTES;
             index += run.count as u64;
         } else {

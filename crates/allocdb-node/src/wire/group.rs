@@ -35,7 +35,7 @@ pub(super) struct Run {
     /// How many.
     pub(super) count: usize,
     /// Bytes of the messages.
-    pub(super) len: usize,
+    pub(super) message_bytes: usize,
     /// Bytes of their log records.
     record_bytes: usize,
     slot_first: Slot,
@@ -51,7 +51,7 @@ impl Run {
     pub(super) fn at_front_of(bytes: &[u8], bounds: &Bounds) -> Self {
         let mut run = Self::default();
         // A message that is none has been refused before, or was changed since: the run ends here.
-        while let Some(rest) = bytes.get(run.len..)
+        while let Some(rest) = bytes.get(run.message_bytes..)
             && let Ok((message, len)) = request::decode(rest)
             && run.add(&message.body, len, bounds)
         {}
@@ -78,7 +78,7 @@ impl Run {
         self.slot_greatest = self.slot_greatest.max(*slot);
         self.record_bytes = record_bytes;
         self.count += 1;
-        self.len += len;
+        self.message_bytes += len;
         true
     }
 }
@@ -96,7 +96,7 @@ impl<'a> Group<'a> {
     /// Begins the responses to the run at the front of `rest`; `None` when a message is no command
     /// any more, or the room is too small.
     pub(super) fn begin(run: Run, rest: &'a [u8], room: &'a mut [u8]) -> Option<Self> {
-        let messages = rest.get(..run.len)?;
+        let messages = rest.get(..run.message_bytes)?;
         let responses = room.as_chunks_mut().0.get_mut(..run.count)?;
         let mut unread = messages;
         for response in &mut *responses {
@@ -156,7 +156,7 @@ impl<'a> Group<'a> {
             else {
                 break;
             };
-            rest = rest.get(run.len..).unwrap_or_default();
+            rest = rest.get(run.message_bytes..).unwrap_or_default();
             one.commit(target);
         }
         // Left over only where a host changes the request meanwhile.

@@ -44,14 +44,22 @@ fn a_run_ends_at_a_read_and_at_either_bound() {
             ..small_bounds()
         };
         let run = Run::at_front_of(&bytes, &bounds);
-        assert_eq!((run.count, run.len), (count, ends[count]), "{bounds:?}");
+        assert_eq!(
+            (run.count, run.message_bytes),
+            (count, ends[count]),
+            "{bounds:?}"
+        );
     }
     let behind = Run::at_front_of(&bytes[ends[3]..], &small_bounds());
-    assert_eq!((behind.count, behind.len), (0, 0), "a read is no command");
+    assert_eq!(
+        (behind.count, behind.message_bytes),
+        (0, 0),
+        "a read is no command"
+    );
     let behind = Run::at_front_of(&bytes[ends[4]..], &small_bounds());
-    assert_eq!((behind.count, behind.len), (1, 64));
+    assert_eq!((behind.count, behind.message_bytes), (1, 64));
     let nothing = Run::at_front_of(&[], &small_bounds());
-    assert_eq!((nothing.count, nothing.len), (0, 0));
+    assert_eq!((nothing.count, nothing.message_bytes), (0, 0));
 }
 
 #[test]
