@@ -1,10 +1,14 @@
 """Many commands, one commit: one write and one sync for all of them.
 
-Each command is packed into one preallocated buffer when it is added, so that submitting is a single
-native call, and the results are decoded only when they are looked at::
+The commands are packed into one buffer, so that submitting is a single native call, and the results
+are decoded only when they are looked at::
 
     request   | message 0 | message 1 | ...        the codec's messages, back to back
     response  | 72 bytes  | 72 bytes  | ...        result i begins at 72 * i
+
+A command is checked when it is added. One that only goes on with what the last one did (the same
+kind and TTL, no operation of the caller's) is kept as its ids, and its run is packed at once, a
+field at a time, when another kind comes or the batch is submitted; any other is packed at once.
 
 A batch is not a transaction: each command has its own result, and later ones see what earlier ones
 did. What must happen together or not at all is one reserve of several resources. Rejected: a list
@@ -16,11 +20,13 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 from . import _codec
+from ._codec import CONFIRM, CREATE_RESOURCE, RELEASE, RESERVE
 from ._handle import checked
 from ._library import NativeError, call
+from ._runs import MESSAGE_BYTES, put_one, put_run
 from .constants import ResultCode, Status
 from .errors import AllocDBError, UsageError, response_error
 from .ids import ID_MAX, Id, IdLike, id_number
@@ -32,12 +38,10 @@ if TYPE_CHECKING:
 
 _FIRST_BYTES = 96 * 1024
 _OPERATION_BLOCK = 256
-_MASK = _codec.MASK
-_pack_reserve_one = _codec.RESERVE_ONE.pack_into
-_pack_target = _codec.TARGET.pack_into
-_pack_held = _codec.HELD.pack_into
 _ONE_WORD = struct.Struct("<Q")
 _outcome_at = _codec.OUTCOME.unpack_from
+# Where status and code stand in a response, in words of 4 bytes.
+_STATUS_WORD, _CODE_WORD = 4, 14
 # Definite statuses that a commit gets as a whole, before any of its commands is looked at.
 _WHOLE = frozenset(
     (Status.E_CLOSED, Status.E_COMMAND_TOO_LARGE, Status.E_SLOT_OVERFLOW, Status.E_SLOT_LEAP,
@@ -72,21 +76,28 @@ class Batch:
         self._buffer = bytearray(_FIRST_BYTES)
         self._end = 0
         self._offsets: list[int] = []
-        # The operation ids at hand: the low halves from _operation_lo on, and how many may still be
-        # taken without a look at the bounds.
-        self._operation_lo = 0
-        self._operation_hi = 0
+        # The operation ids at hand for commands that are packed by themselves: from _operation on.
+        self._operation = 0
         self._left = 0
         self._valid_until = 0
         self._valid_oldest = 0
         self._is_sent = False
         self._given: set[int] = set()
-        self._ttl: TTL | None = None
-        self._ttl_slots = 0
+        # The run that the last command began: its kind (0: none), what its commands have in common,
+        # and those that are not packed yet. Where holders differ, _run_holder is None, which is
+        # nobody, and _holders has that of each.
+        self._kind = 0
+        self._run_ttl: TTL | None = None
+        self._run_ttl_slots = 0
+        self._run_holder: IdLike | None = None
+        self._run_holder_id = 0
+        self._targets: list[int] = []
+        self._holders: list[int] | None = None
+        self._targets_max = 0
         self._results: BatchResults | None = None
 
     def __len__(self) -> int:
-        return len(self._offsets)
+        return len(self._offsets) + len(self._targets)
 
     @property
     def results(self) -> BatchResults:
@@ -101,6 +112,9 @@ class Batch:
         """Forgets the commands that were added."""
         self._end = 0
         self._offsets.clear()
+        self._targets.clear()
+        self._holders = None
+        self._kind = 0
         self._left = 0
         self._given.clear()
         self._is_sent = False
@@ -111,13 +125,22 @@ class Batch:
         self, resource: IdLike, *, operation: Operation | IdLike | None = None
     ) -> None:
         """Adds a create; otherwise as ``Database.create``."""
-        self._add_target(_codec.CREATE_RESOURCE, id_number(resource, "resource"), operation)
+        if (
+            self._kind == CREATE_RESOURCE
+            and operation is None
+            and type(resource) is int
+            and 0 < resource <= ID_MAX
+            and len(self._targets) < self._targets_max
+        ):
+            self._targets.append(resource)
+            return
+        self._add(CREATE_RESOURCE, id_number(resource, "resource"), operation)
 
     def delete(
         self, resource: IdLike, *, operation: Operation | IdLike | None = None
     ) -> None:
         """Adds a delete; otherwise as ``Database.delete``."""
-        self._add_target(_codec.DELETE_RESOURCE, id_number(resource, "resource"), operation)
+        self._add(_codec.DELETE_RESOURCE, id_number(resource, "resource"), operation)
 
     def reserve(
         self,
@@ -128,32 +151,29 @@ class Batch:
         operation: Operation | IdLike | None = None,
     ) -> None:
         """Adds a reserve of one resource or of a bundle; otherwise as ``Database.reserve``."""
-        if type(holder) is not int or not 0 < holder <= ID_MAX:
-            holder = id_number(holder, "holder")
+        # What goes on with the run costs a look at its ids; _add takes everything.
+        if (
+            self._kind == RESERVE
+            and holder is self._run_holder
+            and ttl is self._run_ttl
+            and operation is None
+            and type(resources) is int
+            and 0 < resources <= ID_MAX
+            and len(self._targets) < self._targets_max
+        ):
+            self._targets.append(resources)
+            return
+        holder_id = id_number(holder, "holder")
         # The same object again and again is the rule, and what a TTL may be never changes.
-        if ttl is not self._ttl:
-            self._ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
-            self._ttl = ttl
-        ttl_slots = self._ttl_slots
-        if type(resources) is not int or not 0 < resources <= ID_MAX:
-            ids = bundle(resources)
-            if len(ids) != 1:
-                self._add_bundle(ids, holder, ttl_slots, operation)
-                return
-            resources = ids[0]
-        at, buffer = self._end, self._buffer
-        if operation is None and self._left and at + 96 <= len(buffer):
-            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
-            self._operation_lo = lo + 1
-            self._left -= 1
+        if ttl is self._run_ttl:
+            ttl_slots = self._run_ttl_slots
         else:
-            lo, hi, valid = self._begin(96, operation)
-        _pack_reserve_one(
-            buffer, at, 96, 1, 3, 0, at, self._slot, lo, hi, valid, holder & _MASK, holder >> 64,
-            ttl_slots, 1, 0, resources & _MASK, resources >> 64,
-        )
-        self._offsets.append(at)
-        self._end = at + 96
+            ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
+        if isinstance(resources, (list, tuple)) and len(resources) != 1:
+            self._add_bundle(bundle(resources), holder_id, ttl_slots, operation)
+            return
+        target = bundle(resources)[0]
+        self._add(RESERVE, target, operation, holder, holder_id, ttl, ttl_slots)
 
     def confirm(
         self,
@@ -163,7 +183,18 @@ class Batch:
         operation: Operation | IdLike | None = None,
     ) -> None:
         """Adds a confirm; otherwise as ``Database.confirm``."""
-        self._add_held(_codec.CONFIRM, reservation, holder, operation)
+        if (
+            self._kind == CONFIRM
+            and holder is self._run_holder
+            and operation is None
+            and type(reservation) is int
+            and 0 < reservation <= ID_MAX
+            and len(self._targets) < self._targets_max
+        ):
+            self._targets.append(reservation)
+            return
+        target = id_number(reservation, "reservation")
+        self._add(CONFIRM, target, operation, holder, id_number(holder, "holder"))
 
     def extend(
         self,
@@ -177,10 +208,10 @@ class Batch:
         reservation = id_number(reservation, "reservation")
         holder = id_number(holder, "holder")
         ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
-        lo, hi, valid = self._begin(_codec.EXTENDED_BYTES, operation)
+        number, valid = self._begin(_codec.EXTENDED_BYTES, operation)
         at = self._end
         size = _codec.put_extend(
-            self._buffer, at, at, self._slot, hi << 64 | lo, valid, reservation, holder, ttl_slots
+            self._buffer, at, 0, self._slot, number, valid, reservation, holder, ttl_slots
         )
         self._offsets.append(at)
         self._end = at + size
@@ -193,19 +224,30 @@ class Batch:
         operation: Operation | IdLike | None = None,
     ) -> None:
         """Adds a release; otherwise as ``Database.release``."""
-        self._add_held(_codec.RELEASE, reservation, holder, operation)
+        if (
+            self._kind == RELEASE
+            and holder is self._run_holder
+            and operation is None
+            and type(reservation) is int
+            and 0 < reservation <= ID_MAX
+            and len(self._targets) < self._targets_max
+        ):
+            self._targets.append(reservation)
+            return
+        target = id_number(reservation, "reservation")
+        self._add(RELEASE, target, operation, holder, id_number(holder, "holder"))
 
     def revoke(
         self, reservation: IdLike, *, operation: Operation | IdLike | None = None
     ) -> None:
         """Adds a revoke; otherwise as ``Database.revoke``."""
-        self._add_target(_codec.REVOKE, id_number(reservation, "reservation"), operation)
+        self._add(_codec.REVOKE, id_number(reservation, "reservation"), operation)
 
     def reclaim(
         self, reservation: IdLike, *, operation: Operation | IdLike | None = None
     ) -> None:
         """Adds a reclaim; otherwise as ``Database.reclaim``."""
-        self._add_target(_codec.RECLAIM, id_number(reservation, "reservation"), operation)
+        self._add(_codec.RECLAIM, id_number(reservation, "reservation"), operation)
 
     # ---- submitting ----
 
@@ -223,6 +265,7 @@ class Batch:
         """
         if database is not None:
             self._database, self._handle = database, database._handle
+        self._pack_run()
         if not self._is_sent:
             self._renew_operations()
         count = len(self._offsets)
@@ -278,77 +321,47 @@ class Batch:
 
     # ---- packing ----
 
-    def _begin(
-        self, size: int, operation: Operation | IdLike | None
-    ) -> tuple[int, int, int]:
-        """Room for a message of ``size``: the halves of its operation id, low first, and its limit.
-
-        The callers that fill batches by the thousand take an id from those at hand by themselves.
-        """
-        count = len(self._offsets)
-        if count >= self._len_max:
-            raise UsageError(
-                f"the batch holds {self._len_max} commands, max_batch_commands is {self._len_max}"
-            )
-        if self._end + size > len(self._buffer):
-            self._buffer.extend(bytes(max(len(self._buffer), size)))
-        if operation is not None:
-            number, valid = self._handle.operation(operation, self._slot)
-            self._given.add(self._end)
-            self._left = min(self._left, self._len_max - count - 1)
-            return number & _MASK, number >> 64, valid
-        if self._left == 0:
-            self._left = min(_OPERATION_BLOCK, self._len_max - count)
-            first = self._handle.take_operations(self._left)
-            self._operation_lo, self._operation_hi = first & _MASK, first >> 64
-            self._valid_until = self._handle.valid_until(self._slot)
-            if count == 0:
-                self._valid_oldest = self._valid_until
-        self._left -= 1
-        lo = self._operation_lo
-        self._operation_lo = lo + 1
-        return lo, self._operation_hi, self._valid_until
-
-    def _add_target(
-        self, kind: int, target: int, operation: Operation | IdLike | None
-    ) -> None:
-        at, buffer = self._end, self._buffer
-        if operation is None and self._left and at + 64 <= len(buffer):
-            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
-            self._operation_lo = lo + 1
-            self._left -= 1
-        else:
-            lo, hi, valid = self._begin(64, operation)
-        _pack_target(
-            buffer, at, 64, 1, kind, 0, at, self._slot, lo, hi, valid, target & _MASK, target >> 64
-        )
-        self._offsets.append(at)
-        self._end = at + 64
-
-    def _add_held(
+    def _add(
         self,
         kind: int,
-        reservation: IdLike,
-        holder: IdLike,
+        target: int,
         operation: Operation | IdLike | None,
+        holder: IdLike | None = None,
+        holder_id: int = 0,
+        ttl: TTL | None = None,
+        ttl_slots: int = 0,
     ) -> None:
-        if type(reservation) is not int or not 0 < reservation <= ID_MAX:
-            reservation = id_number(reservation, "reservation")
-        if type(holder) is not int or not 0 < holder <= ID_MAX:
-            holder = id_number(holder, "holder")
-        at, buffer = self._end, self._buffer
-        if operation is None and self._left and at + 80 <= len(buffer):
-            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
-            self._operation_lo = lo + 1
-            self._left -= 1
-        else:
-            lo, hi, valid = self._begin(80, operation)
-        _pack_held(
-            buffer, at, 80, 1, kind, 0, at, self._slot, lo, hi, valid, reservation & _MASK,
-            reservation >> 64, holder & _MASK, holder >> 64,
+        """Adds a command of a kind that comes in runs: to the run, or packed, as the first of one.
+        """
+        if (
+            self._kind == kind
+            and ttl_slots == self._run_ttl_slots
+            and operation is None
+            and len(self._targets) < self._targets_max
+        ):
+            if self._holders is None:
+                if holder_id == self._run_holder_id:
+                    self._targets.append(target)
+                    return
+                self._holders = [self._run_holder_id] * len(self._targets)
+                self._run_holder = None
+            self._holders.append(holder_id)
+            self._targets.append(target)
+            return
+        size = MESSAGE_BYTES[kind]
+        number, valid = self._begin(size, operation)
+        at = self._end
+        put_one(
+            self._buffer, at, kind, self._slot, number, valid, target, holder_id, ttl_slots
         )
         self._offsets.append(at)
-        self._end = at + 80
+        self._end = at + size
+        if operation is None:
+            self._kind = kind
+            self._run_ttl, self._run_ttl_slots = ttl, ttl_slots
+            self._run_holder, self._run_holder_id = holder, holder_id
+            self._holders = None
+            self._targets_max = self._len_max - len(self._offsets)
 
     def _add_bundle(
         self,
@@ -358,13 +371,63 @@ class Batch:
         operation: Operation | IdLike | None,
     ) -> None:
         size = _codec.RESERVE_HEAD_BYTES + 16 * len(resources)
-        lo, hi, valid = self._begin(size, operation)
+        number, valid = self._begin(size, operation)
         at = self._end
         _codec.put_reserve(
-            self._buffer, at, at, self._slot, hi << 64 | lo, valid, resources, holder, ttl_slots
+            self._buffer, at, 0, self._slot, number, valid, resources, holder, ttl_slots
         )
         self._offsets.append(at)
         self._end = at + size
+
+    def _begin(self, size: int, operation: Operation | IdLike | None) -> tuple[int, int]:
+        """Ends the run; room for a message of ``size`` behind it: its operation id and its limit.
+        """
+        self._pack_run()
+        self._kind = 0
+        count = len(self._offsets)
+        if count >= self._len_max:
+            raise UsageError(
+                f"the batch holds {self._len_max} commands, max_batch_commands is {self._len_max}"
+            )
+        self._make_room(size)
+        if operation is not None:
+            number, valid = self._handle.operation(operation, self._slot)
+            self._given.add(self._end)
+            return number, valid
+        if self._left == 0:
+            self._left = min(_OPERATION_BLOCK, self._len_max - count)
+            self._operation = self._handle.take_operations(self._left)
+            self._valid_until = self._handle.valid_until(self._slot)
+            if count == 0:
+                self._valid_oldest = self._valid_until
+        self._left -= 1
+        number = self._operation
+        self._operation = number + 1
+        return number, self._valid_until
+
+    def _pack_run(self) -> None:
+        """Packs the commands of the run; it may go on."""
+        count = len(self._targets)
+        if count == 0:
+            return
+        at, size = self._end, MESSAGE_BYTES[self._kind]
+        self._make_room(size * count)
+        put_run(
+            self._buffer, at, self._kind, self._slot, self._handle.take_operations(count),
+            self._handle.valid_until(self._slot), self._targets, self._run_holder_id,
+            self._holders, self._run_ttl_slots,
+        )
+        self._end = at + size * count
+        self._offsets.extend(range(at, self._end, size))
+        self._targets_max -= count
+        self._targets.clear()
+        if self._holders is not None:
+            self._holders.clear()
+
+    def _make_room(self, size: int) -> None:
+        missing = self._end + size - len(self._buffer)
+        if missing > 0:
+            self._buffer.extend(bytes(max(len(self._buffer), missing)))
 
 
 class BatchResults(Sequence[Result]):
@@ -414,15 +477,15 @@ class BatchResults(Sequence[Result]):
     @property
     def all_ok(self) -> bool:
         """``True`` where every command was committed with ``DONE``."""
-        statuses, codes = self._columns()
-        return not any(statuses) and not any(codes)
+        return self._are_zero(_STATUS_WORD) and self._are_zero(_CODE_WORD)
 
     @property
     def codes(self) -> list[ResultCode]:
         """The result codes of all commands. Raises the first error there is among them."""
         self._raise_first()
-        known = {code: ResultCode(code) for code in set(self._columns()[1])}
-        return [known[code] for code in self._columns()[1]]
+        codes = self._column(_CODE_WORD)
+        known = {code: ResultCode(code) for code in set(codes)}
+        return [known[code] for code in codes]
 
     @property
     def tokens(self) -> list[int]:
@@ -430,8 +493,13 @@ class BatchResults(Sequence[Result]):
         error there is among them.
         """
         self._raise_first()
-        words = memoryview(self._response).cast("Q").tolist()
-        return [hi << 64 | lo for lo, hi in zip(words[4::9], words[5::9])]
+        if not self._offsets:
+            return []
+        words = memoryview(self._response).cast("Q")
+        low, high = words[4::9].tolist(), words[5::9]
+        if high.tobytes() == bytes(8 * len(low)):
+            return low
+        return [hi << 64 | lo for lo, hi in zip(low, high.tolist())]
 
     def error(self, index: int) -> AllocDBError | None:
         """Why command ``index`` has no result; ``None`` where it has one."""
@@ -453,18 +521,23 @@ class BatchResults(Sequence[Result]):
     def __repr__(self) -> str:
         return f"<BatchResults of {len(self)} commands>"
 
-    def _columns(self) -> tuple[Any, Any]:
-        """The statuses and the codes, as views of every 72nd byte's word."""
-        if not self._offsets:
-            return (), ()
-        words = memoryview(self._response).cast("I")
-        return words[4::18].tolist(), words[14::18].tolist()
+    def _words(self, first: int) -> memoryview:
+        """A word of each response: every 72nd byte's."""
+        return memoryview(self._response).cast("I")[first : 18 * len(self._offsets) : 18]
+
+    def _column(self, first: int) -> list[int]:
+        return self._words(first).tolist() if self._offsets else []
+
+    def _are_zero(self, first: int) -> bool:
+        """Whether a word is 0 in all of them: the rule, and told at once."""
+        count = len(self._offsets)
+        return count == 0 or self._words(first).tobytes() == bytes(4 * count)
 
     def _failure_of_all(self) -> AllocDBError | None:
         """Why the commit failed as a whole; ``None`` where single commands may have."""
-        statuses, _ = self._columns()
-        if not any(statuses):
+        if self._are_zero(_STATUS_WORD):
             return None
+        statuses = self._column(_STATUS_WORD)
         for index, status in enumerate(statuses):
             if status // 100 == 3:
                 return self._error(index)
@@ -472,9 +545,9 @@ class BatchResults(Sequence[Result]):
         return self._error(0) if is_whole else None
 
     def _first_failure(self) -> int | None:
-        statuses, _ = self._columns()
-        if not any(statuses):
+        if self._are_zero(_STATUS_WORD):
             return None
+        statuses = self._column(_STATUS_WORD)
         return next(index for index, status in enumerate(statuses) if status)
 
     def _raise_first(self) -> None:
