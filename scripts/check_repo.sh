@@ -143,8 +143,8 @@ check_binding_dependencies() {
 
 # What the Python package may import: a list, so that each new module is a decision.
 PYTHON_MODULES=$(tr ' ' '\n' <<'MODULES'
-__future__ _ctypes allocdb abc argparse atexit builtins collections contextlib copy ctypes dataclasses datetime
-decimal enum errno functools hashlib heapq importlib io itertools json logging math numbers operator os pathlib
+__future__ _ctypes allocdb abc argparse array atexit builtins collections contextlib copy ctypes dataclasses
+datetime decimal enum errno functools hashlib heapq importlib io itertools json logging math numbers operator os pathlib
 platform queue random re secrets shutil signal statistics string struct subprocess sys tempfile textwrap
 threading time traceback types typing unittest uuid warnings weakref
 MODULES

@@ -5,9 +5,11 @@ as a plain integer and never cleared: the library answers E_CLOSED through the p
 handle and E_FORKED through that of a parent's, so a call that races a close needs no lock and no
 check in Python.
 
-Operation ids are a random 128-bit base for each handle, counted up; made here because
-a ctypes call costs more than the addition. The base is a version 4 UUID: its variant
-bits leave 2**62 of room above, so counting up never carries into the high half and never gives 0.
+Operation ids are a random 128-bit base, counted up; made here because a ctypes call costs more than
+the addition. A base is a version 4 UUID: its variant bits leave 2**62 of room above, so counting up
+never carries into the high half and never gives 0. A handle has two: single commands take the next
+of an ``itertools.count``, a step that no other thread comes between; batches take many at once,
+under a lock.
 
 In a forked child the locks of this module may be held by threads that do not exist there; a hook
 replaces them. Everything else about a fork is the library's to tell.
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import itertools
 import logging
 import os
 import re
@@ -28,7 +31,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _codec, _library
-from ._library import RESPONSE_BYTES, Scratch
+from ._library import RESPONSE_ARGUMENT, Scratch, address_argument, prepared_call, size_arguments
 from .constants import Status
 from .errors import AllocDBError, UsageError, response_error, status_error
 from .ids import Id, IdLike, id_number
@@ -38,7 +41,6 @@ from .ttl import SLOT_MAX
 logger = logging.getLogger("allocdb")
 logger.addHandler(logging.NullHandler())
 
-_call = _library.call
 _time_ns = time.time_ns
 _stack_of = _library.thread
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
@@ -70,10 +72,12 @@ class Handle:
         if status:
             raise _native_error(status, error)
         self.pointer = pointer.value or 0
+        self.argument = address_argument(self.pointer)
         self.pid = os.getpid()
         self.is_host_clock = native.clock == 1
-        self._operation_base = uuid.uuid4().int
-        self._operation_count = 0
+        self._operations = itertools.count(uuid.uuid4().int)
+        self._block_base = uuid.uuid4().int
+        self._block_count = 0
         self.fork_hooks: list[Callable[[], None]] = []
         self.renew_locks()
         with _registry_lock:
@@ -114,14 +118,14 @@ class Handle:
 
     def exchange(self, scratch: Scratch, size: int) -> int:
         """Sends the first ``size`` bytes of the request; returns the bytes of the response."""
-        status: int = _call(
-            self.pointer,
-            scratch.request_address,
-            size,
-            scratch.response_address,
-            RESPONSE_BYTES,
-            scratch.len_address,
-            scratch.error_address,
+        status: int = prepared_call(
+            self.argument,
+            scratch.request_argument,
+            size_arguments[size],
+            scratch.response_argument,
+            RESPONSE_ARGUMENT,
+            scratch.len_argument,
+            scratch.error_argument,
         )
         if status:
             raise self.failure(status, scratch.error)
@@ -176,9 +180,9 @@ class Handle:
     def take_operations(self, count: int) -> int:
         """The first of ``count`` operation ids that nobody else gets."""
         with self._count_lock:
-            first = self._operation_count
-            self._operation_count = first + count
-        return self._operation_base + first
+            first = self._block_count
+            self._block_count = first + count
+        return self._block_base + first
 
     def valid_until(self, slot: int) -> int:
         """The end of the dedupe window of a command at ``slot``, 0 for now."""
@@ -198,10 +202,7 @@ class Handle:
     ) -> tuple[int, int]:
         """Id and limit of a command's operation: the caller's, or a new one."""
         if given is None:
-            with self._count_lock:
-                count = self._operation_count
-                self._operation_count = count + 1
-            return self._operation_base + count, self.valid_until(slot)
+            return next(self._operations), self.valid_until(slot)
         if isinstance(given, Operation):
             number, limit = given
             if type(number) is Id and type(limit) is int and 0 <= limit <= SLOT_MAX and number:

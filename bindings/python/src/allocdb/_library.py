@@ -7,7 +7,10 @@ skipped: a program must not run with another library than its owner believes.
 
 All prototypes are set once, here, at import: ctypes then converts without looking types up, and a
 wrong argument is a ``TypeError`` and not a wild pointer. ``CDLL`` releases the GIL in every call.
-Handles and addresses are passed as plain integers.
+Handles and addresses are passed as plain integers. Single calls are the exception, because the
+conversion of seven arguments takes half of such a call: their arguments are converted, and so
+checked, when they are made, once for each handle, scratch and length, and ``prepared_call``, which
+has no prototype, takes nothing else.
 
 A call needs a request, a response, a length and an error: a :class:`Scratch`. Each thread keeps a
 stack of them, and a call takes one off and puts it back. One alone would not do: a signal handler
@@ -167,6 +170,22 @@ def _version_text(number: int) -> str:
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
 
 
+# Converts an address, or a handle, for prepared_call.
+address_argument: Any = ctypes.c_void_p.from_param
+
+
+class _SizeArguments(dict[int, Any]):
+    """Lengths, converted for prepared_call when first asked for: as many as messages have."""
+
+    def __missing__(self, size: int) -> Any:
+        made = self[size] = ctypes.c_size_t.from_param(size)
+        return made
+
+
+size_arguments = _SizeArguments()
+RESPONSE_ARGUMENT = size_arguments[RESPONSE_BYTES]
+
+
 class Scratch:
     """The memory of one call, with its addresses."""
 
@@ -179,6 +198,10 @@ class Scratch:
         "len_address",
         "error",
         "error_address",
+        "request_argument",
+        "response_argument",
+        "len_argument",
+        "error_argument",
         "_exports",
     )
 
@@ -195,6 +218,11 @@ class Scratch:
         self.response_address = ctypes.addressof(response)
         self.len_address = ctypes.addressof(self.len)
         self.error_address = ctypes.addressof(self.error)
+        # The same addresses as prepared_call takes them.
+        self.request_argument = address_argument(self.request_address)
+        self.response_argument = address_argument(self.response_address)
+        self.len_argument = address_argument(self.len_address)
+        self.error_argument = address_argument(self.error_address)
 
 
 class _ThreadScratch(threading.local):
@@ -208,4 +236,7 @@ thread = _ThreadScratch()
 
 library, library_place = load()
 call = library.allocdb_call
+# Another function object of the same function: without a prototype, see above.
+prepared_call: Any = library["allocdb_call"]
+prepared_call.restype = _STATUS
 version = (library.allocdb_version_string() or b"").decode("ascii")

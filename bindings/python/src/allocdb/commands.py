@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 
 from . import _codec
 from ._handle import Handle, checked, give_scratch, take_scratch
-from ._library import RESPONSE_BYTES, Scratch, call
+from ._library import RESPONSE_ARGUMENT, Scratch, prepared_call, size_arguments
+from ._library import thread as _stack_of
 from .batch import bundle
 from .errors import AllocDBError
 from .ids import Id, IdLike, id_number
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from .database import Database
 
 _OUTCOME_BYTES, _RESPONSE_BIT = _codec.OUTCOME_BYTES, _codec.RESPONSE_BIT
+_MASK = _codec.MASK
 _outcome_at = _codec.OUTCOME.unpack_from
+_pack_reserve_one = _codec.RESERVE_ONE.pack_into
 
 
 class Commands:
@@ -111,20 +114,30 @@ class Commands:
         if isinstance(resources, (list, tuple)):
             ids = bundle(resources)
         else:
-            ids = [id_number(resources, "resource")]  # type: ignore[arg-type]
+            ids, resource = None, id_number(resources, "resource")  # type: ignore[arg-type]
         holder = id_number(holder, "holder")
         ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
         if slot or type(slot) is not int:
             checked("slot", slot)
         operation_id, valid = self._handle.operation(operation, slot)
-        scratch = take_scratch()
+        stack = _stack_of.stack
+        scratch = stack.pop() if stack else Scratch()
         try:
-            size = _codec.put_reserve(
-                scratch.request, 0, 0, slot, operation_id, valid, ids, holder, ttl_slots
-            )
+            if ids is None:
+                # _codec.put_reserve of one, without the call.
+                size = _codec.RESERVE_ONE_BYTES
+                _pack_reserve_one(
+                    scratch.request, 0, size, _codec.VERSION, _codec.RESERVE, 0, 0, slot,
+                    operation_id & _MASK, operation_id >> 64, valid, holder & _MASK, holder >> 64,
+                    ttl_slots, 1, 0, resource & _MASK, resource >> 64,
+                )
+            else:
+                size = _codec.put_reserve(
+                    scratch.request, 0, 0, slot, operation_id, valid, ids, holder, ttl_slots
+                )
             outcome = self._run(scratch, size, _codec.RESERVE, operation_id, valid, slot)
         finally:
-            give_scratch(scratch)
+            stack.append(scratch)
         database: Database = self  # type: ignore[assignment]
         return ReserveResult(database, _codec.RESERVE, operation_id, valid, holder, outcome)
 
@@ -176,14 +189,15 @@ class Commands:
         if slot or type(slot) is not int:
             checked("slot", slot)
         operation_id, valid = self._handle.operation(operation, slot)
-        scratch = take_scratch()
+        stack = _stack_of.stack
+        scratch = stack.pop() if stack else Scratch()
         try:
             size = _codec.put_extend(
                 scratch.request, 0, 0, slot, operation_id, valid, reservation, holder, ttl_slots
             )
             outcome = self._run(scratch, size, _codec.EXTEND, operation_id, valid, slot)
         finally:
-            give_scratch(scratch)
+            stack.append(scratch)
         database: Database = self  # type: ignore[assignment]
         return Result(database, _codec.EXTEND, operation_id, valid, holder, outcome)
 
@@ -277,14 +291,15 @@ class Commands:
         if slot or type(slot) is not int:
             checked("slot", slot)
         operation_id, valid = self._handle.operation(operation, slot)
-        scratch = take_scratch()
+        stack = _stack_of.stack
+        scratch = stack.pop() if stack else Scratch()
         try:
             size = _codec.put_target(
                 scratch.request, 0, kind, 0, slot, operation_id, valid, target
             )
             outcome = self._run(scratch, size, kind, operation_id, valid, slot)
         finally:
-            give_scratch(scratch)
+            stack.append(scratch)
         database: Database = self  # type: ignore[assignment]
         return Result(database, kind, operation_id, valid, 0, outcome)
 
@@ -301,14 +316,15 @@ class Commands:
         if slot or type(slot) is not int:
             checked("slot", slot)
         operation_id, valid = self._handle.operation(operation, slot)
-        scratch = take_scratch()
+        stack = _stack_of.stack
+        scratch = stack.pop() if stack else Scratch()
         try:
             size = _codec.put_held(
                 scratch.request, 0, kind, 0, slot, operation_id, valid, reservation, holder
             )
             outcome = self._run(scratch, size, kind, operation_id, valid, slot)
         finally:
-            give_scratch(scratch)
+            stack.append(scratch)
         database: Database = self  # type: ignore[assignment]
         return Result(database, kind, operation_id, valid, holder, outcome)
 
@@ -318,17 +334,18 @@ class Commands:
         """Sends the one command; returns its outcome, which is of status 0."""
         try:
             # Handle.exchange and the look at the answer, without the calls that they would cost.
-            status = call(
-                self._handle.pointer,
-                scratch.request_address,
-                size,
-                scratch.response_address,
-                RESPONSE_BYTES,
-                scratch.len_address,
-                scratch.error_address,
+            handle = self._handle
+            status = prepared_call(
+                handle.argument,
+                scratch.request_argument,
+                size_arguments[size],
+                scratch.response_argument,
+                RESPONSE_ARGUMENT,
+                scratch.len_argument,
+                scratch.error_argument,
             )
             if status:
-                raise self._handle.failure(status, scratch.error)
+                raise handle.failure(status, scratch.error)
             end = scratch.len.value
             if end == _OUTCOME_BYTES and scratch.response[5] == kind | _RESPONSE_BIT:
                 outcome = _outcome_at(scratch.response, 16)

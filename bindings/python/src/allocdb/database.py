@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from . import _codec, _library
 from ._handle import Handle, checked, give_scratch, take_scratch
+from ._library import RESPONSE_ARGUMENT, Scratch, prepared_call, size_arguments
+from ._library import thread as _stack_of
 from .batch import Batch
 from .commands import Commands
 from .constants import ReservationState, ResourceState, Status
@@ -199,18 +201,28 @@ class Database(Commands):
         :class:`HaltedError`, :class:`PanicError`. Safe in any thread.
         """
         id = id_number(resource, "resource")
-        scratch = take_scratch()
+        # The calls that take_scratch, give_scratch and exchange would be are a tenth of a read.
+        stack = _stack_of.stack
+        scratch = stack.pop() if stack else Scratch()
         try:
             if required_lsn or type(required_lsn) is not int:
                 checked("required_lsn", required_lsn)
             size = _codec.put_get(scratch.request, 0, _codec.GET_RESOURCE, 0, required_lsn, id)
-            end = self._handle.exchange(scratch, size)
+            handle = self._handle
+            status = prepared_call(
+                handle.argument, scratch.request_argument, size_arguments[size],
+                scratch.response_argument, RESPONSE_ARGUMENT, scratch.len_argument,
+                scratch.error_argument,
+            )
+            if status:
+                raise handle.failure(status, scratch.error)
+            end = scratch.len.value
             fields = _codec.resource_or_none(scratch.response, end)
             if fields is not None:
                 return resource_of(fields)
             failed = _codec.failure(scratch.response, 0, end, _codec.GET_RESOURCE)
         finally:
-            give_scratch(scratch)
+            stack.append(scratch)
         if failed is None:
             raise _codec.DecodeError(f"{end} bytes answer the read of a resource")
         if failed[0] == Status.ID_NOT_FOUND:

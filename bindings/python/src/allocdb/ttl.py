@@ -56,10 +56,10 @@ def slots_of(ttl: TTL, slot_duration_ms: int) -> int:
 
     Raises :class:`UsageError` unless ``ttl`` is above 0 and finite.
     """
-    if isinstance(ttl, Slots):
-        return ttl.count
     if type(ttl) is int and 0 < ttl < 2**32:
         return -(-ttl * 1000 // slot_duration_ms) + 1
+    if isinstance(ttl, Slots):
+        return ttl.count
     numerator, denominator = _seconds(ttl)
     if numerator <= 0:
         raise UsageError(f"ttl is {ttl!r}, must be above 0")
