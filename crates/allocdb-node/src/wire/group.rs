@@ -208,11 +208,15 @@ impl Batch for Group<'_> {
         let changed = Rejection::Malformed { field: "message" };
         let offset = self.offset_of(index).ok_or(changed)?;
         let rest = self.messages.get(offset..).ok_or(changed)?;
-        let (message, len) = request::decode(rest).map_err(|_| changed)?;
-        self.cursor.set((index + 1, offset + len));
-        match message.body {
-            Body::Command { command, .. } => Ok(command),
-            _ => Err(changed),
+        match &request::decode(rest) {
+            Ok((message, len)) => {
+                self.cursor.set((index + 1, offset + len));
+                match &message.body {
+                    Body::Command { command, .. } => Ok(*command),
+                    _ => Err(changed),
+                }
+            }
+            Err(_) => Err(changed),
         }
     }
 
