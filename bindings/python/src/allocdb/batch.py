@@ -6,9 +6,9 @@ are decoded only when they are looked at::
     request   | message 0 | message 1 | ...        the codec's messages, back to back
     response  | 72 bytes  | 72 bytes  | ...        result i begins at 72 * i
 
-A command is checked when it is added. One that only goes on with what the last one did (the same
-kind and TTL, no operation of the caller's) is kept as its ids, and its run is packed at once, a
-field at a time, when another kind comes or the batch is submitted; any other is packed at once.
+A command is checked when it is added, and packed then; but of a kind that came twice, all that
+follow with the same TTL and without an operation of the caller's are kept as their ids, and such a
+run is packed a field at a time, when something else comes or the batch is submitted.
 
 A batch is not a transaction: each command has its own result, and later ones see what earlier ones
 did. What must happen together or not at all is one reserve of several resources. Rejected: a list
@@ -26,7 +26,7 @@ from . import _codec
 from ._codec import CONFIRM, CREATE_RESOURCE, RELEASE, RESERVE
 from ._handle import checked
 from ._library import NativeError, call
-from ._runs import MESSAGE_BYTES, put_one, put_run
+from ._runs import MESSAGE_BYTES, put_run
 from .constants import ResultCode, Status
 from .errors import AllocDBError, UsageError, response_error
 from .ids import ID_MAX, Id, IdLike, id_number
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 _FIRST_BYTES = 96 * 1024
 _OPERATION_BLOCK = 256
+_MASK = _codec.MASK
+_pack_reserve_one = _codec.RESERVE_ONE.pack_into
+_pack_target = _codec.TARGET.pack_into
+_pack_held = _codec.HELD.pack_into
 _ONE_WORD = struct.Struct("<Q")
 _outcome_at = _codec.OUTCOME.unpack_from
 # Where status and code stand in a response, in words of 4 bytes.
@@ -76,16 +80,22 @@ class Batch:
         self._buffer = bytearray(_FIRST_BYTES)
         self._end = 0
         self._offsets: list[int] = []
-        # The operation ids at hand for commands that are packed by themselves: from _operation on.
-        self._operation = 0
+        # The operation ids at hand for commands that are packed by themselves: the low halves from
+        # _operation_lo on, and how many may still be taken without a look at the bounds.
+        self._operation_lo = 0
+        self._operation_hi = 0
         self._left = 0
         self._valid_until = 0
         self._valid_oldest = 0
         self._is_sent = False
         self._given: set[int] = set()
-        # The run that the last command began: its kind (0: none), what its commands have in common,
-        # and those that are not packed yet. Where holders differ, _run_holder is None, which is
-        # nobody, and _holders has that of each.
+        self._ttl: TTL | None = None
+        self._ttl_slots = 0
+        # The kind of the last command that was packed by itself, 0 for one that begins no run.
+        self._last = 0
+        # The run: its kind (0: none), what its commands have in common, and those that are not
+        # packed yet. Where holders differ, _run_holder is None, which is nobody, and _holders has
+        # that of each.
         self._kind = 0
         self._run_ttl: TTL | None = None
         self._run_ttl_slots = 0
@@ -114,7 +124,7 @@ class Batch:
         self._offsets.clear()
         self._targets.clear()
         self._holders = None
-        self._kind = 0
+        self._kind = self._last = 0
         self._left = 0
         self._given.clear()
         self._is_sent = False
@@ -134,13 +144,13 @@ class Batch:
         ):
             self._targets.append(resource)
             return
-        self._add(CREATE_RESOURCE, id_number(resource, "resource"), operation)
+        self._add_target(CREATE_RESOURCE, id_number(resource, "resource"), operation)
 
     def delete(
         self, resource: IdLike, *, operation: Operation | IdLike | None = None
     ) -> None:
         """Adds a delete; otherwise as ``Database.delete``."""
-        self._add(_codec.DELETE_RESOURCE, id_number(resource, "resource"), operation)
+        self._add_target(_codec.DELETE_RESOURCE, id_number(resource, "resource"), operation)
 
     def reserve(
         self,
@@ -151,29 +161,64 @@ class Batch:
         operation: Operation | IdLike | None = None,
     ) -> None:
         """Adds a reserve of one resource or of a bundle; otherwise as ``Database.reserve``."""
-        # What goes on with the run costs a look at its ids; _add takes everything.
+        # What goes on with the run costs a look at its ids and no more.
         if (
             self._kind == RESERVE
-            and holder is self._run_holder
             and ttl is self._run_ttl
             and operation is None
             and type(resources) is int
             and 0 < resources <= ID_MAX
             and len(self._targets) < self._targets_max
         ):
-            self._targets.append(resources)
-            return
-        holder_id = id_number(holder, "holder")
-        # The same object again and again is the rule, and what a TTL may be never changes.
-        if ttl is self._run_ttl:
-            ttl_slots = self._run_ttl_slots
+            if holder is self._run_holder:
+                self._targets.append(resources)
+                return
+            if self._holders is not None and type(holder) is int and 0 < holder <= ID_MAX:
+                self._holders.append(holder)
+                self._targets.append(resources)
+                return
+        if type(holder) is int and 0 < holder <= ID_MAX:
+            holder_id = holder
         else:
-            ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
-        if isinstance(resources, (list, tuple)) and len(resources) != 1:
-            self._add_bundle(bundle(resources), holder_id, ttl_slots, operation)
+            holder_id = id_number(holder, "holder")
+        # The same object again and again is the rule, and what a TTL may be never changes.
+        if ttl is not self._ttl:
+            self._ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
+            self._ttl = ttl
+        ttl_slots = self._ttl_slots
+        if type(resources) is not int or not 0 < resources <= ID_MAX:
+            ids = bundle(resources)
+            if len(ids) != 1:
+                self._add_bundle(ids, holder_id, ttl_slots, operation)
+                return
+            resources = ids[0]
+        is_same = self._kind == RESERVE and ttl_slots == self._run_ttl_slots
+        if is_same and operation is None and self._goes_on(resources, holder_id):
             return
-        target = bundle(resources)[0]
-        self._add(RESERVE, target, operation, holder, holder_id, ttl, ttl_slots)
+        buffer = self._buffer
+        if (
+            self._left and operation is None and not self._targets
+            and self._end + 96 <= len(buffer)
+        ):
+            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
+            self._operation_lo = lo + 1
+            self._left -= 1
+            self._kind = 0
+        else:
+            lo, hi, valid = self._begin(96, operation)
+        at = self._end
+        _pack_reserve_one(
+            buffer, at, 96, 1, 3, 0, 0, self._slot, lo, hi, valid, holder_id & _MASK,
+            holder_id >> 64, ttl_slots, 1, 0, resources & _MASK, resources >> 64,
+        )
+        self._offsets.append(at)
+        self._end = at + 96
+        if operation is not None:
+            self._last = 0
+        elif self._last == RESERVE:
+            self._begin_run(RESERVE, holder, holder_id, ttl, ttl_slots)
+        else:
+            self._last = RESERVE
 
     def confirm(
         self,
@@ -193,8 +238,7 @@ class Batch:
         ):
             self._targets.append(reservation)
             return
-        target = id_number(reservation, "reservation")
-        self._add(CONFIRM, target, operation, holder, id_number(holder, "holder"))
+        self._add_held(CONFIRM, reservation, holder, operation)
 
     def extend(
         self,
@@ -208,11 +252,12 @@ class Batch:
         reservation = id_number(reservation, "reservation")
         holder = id_number(holder, "holder")
         ttl_slots = slots_of(ttl, self._handle.slot_duration_ms)
-        number, valid = self._begin(_codec.EXTENDED_BYTES, operation)
+        lo, hi, valid = self._begin(_codec.EXTENDED_BYTES, operation)
         at = self._end
         size = _codec.put_extend(
-            self._buffer, at, 0, self._slot, number, valid, reservation, holder, ttl_slots
+            self._buffer, at, 0, self._slot, hi << 64 | lo, valid, reservation, holder, ttl_slots
         )
+        self._last = 0
         self._offsets.append(at)
         self._end = at + size
 
@@ -234,20 +279,19 @@ class Batch:
         ):
             self._targets.append(reservation)
             return
-        target = id_number(reservation, "reservation")
-        self._add(RELEASE, target, operation, holder, id_number(holder, "holder"))
+        self._add_held(RELEASE, reservation, holder, operation)
 
     def revoke(
         self, reservation: IdLike, *, operation: Operation | IdLike | None = None
     ) -> None:
         """Adds a revoke; otherwise as ``Database.revoke``."""
-        self._add(_codec.REVOKE, id_number(reservation, "reservation"), operation)
+        self._add_target(_codec.REVOKE, id_number(reservation, "reservation"), operation)
 
     def reclaim(
         self, reservation: IdLike, *, operation: Operation | IdLike | None = None
     ) -> None:
         """Adds a reclaim; otherwise as ``Database.reclaim``."""
-        self._add(_codec.RECLAIM, id_number(reservation, "reservation"), operation)
+        self._add_target(_codec.RECLAIM, id_number(reservation, "reservation"), operation)
 
     # ---- submitting ----
 
@@ -321,47 +365,74 @@ class Batch:
 
     # ---- packing ----
 
-    def _add(
-        self,
-        kind: int,
-        target: int,
-        operation: Operation | IdLike | None,
-        holder: IdLike | None = None,
-        holder_id: int = 0,
-        ttl: TTL | None = None,
-        ttl_slots: int = 0,
+    def _add_target(
+        self, kind: int, target: int, operation: Operation | IdLike | None
     ) -> None:
-        """Adds a command of a kind that comes in runs: to the run, or packed, as the first of one.
-        """
-        if (
-            self._kind == kind
-            and ttl_slots == self._run_ttl_slots
-            and operation is None
-            and len(self._targets) < self._targets_max
-        ):
-            if self._holders is None:
-                if holder_id == self._run_holder_id:
-                    self._targets.append(target)
-                    return
-                self._holders = [self._run_holder_id] * len(self._targets)
-                self._run_holder = None
-            self._holders.append(holder_id)
-            self._targets.append(target)
+        if self._kind == kind and operation is None and self._goes_on(target, 0):
             return
-        size = MESSAGE_BYTES[kind]
-        number, valid = self._begin(size, operation)
+        buffer = self._buffer
+        if (
+            self._left and operation is None and not self._targets
+            and self._end + 64 <= len(buffer)
+        ):
+            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
+            self._operation_lo = lo + 1
+            self._left -= 1
+            self._kind = 0
+        else:
+            lo, hi, valid = self._begin(64, operation)
         at = self._end
-        put_one(
-            self._buffer, at, kind, self._slot, number, valid, target, holder_id, ttl_slots
+        _pack_target(
+            buffer, at, 64, 1, kind, 0, 0, self._slot, lo, hi, valid, target & _MASK, target >> 64
         )
         self._offsets.append(at)
-        self._end = at + size
-        if operation is None:
-            self._kind = kind
-            self._run_ttl, self._run_ttl_slots = ttl, ttl_slots
-            self._run_holder, self._run_holder_id = holder, holder_id
-            self._holders = None
-            self._targets_max = self._len_max - len(self._offsets)
+        self._end = at + 64
+        if operation is not None:
+            self._last = 0
+        elif self._last == kind:
+            self._begin_run(kind, None, 0, None, 0)
+        else:
+            self._last = kind
+
+    def _add_held(
+        self,
+        kind: int,
+        reservation: IdLike,
+        holder: IdLike,
+        operation: Operation | IdLike | None,
+    ) -> None:
+        if type(reservation) is not int or not 0 < reservation <= ID_MAX:
+            reservation = id_number(reservation, "reservation")
+        if type(holder) is int and 0 < holder <= ID_MAX:
+            holder_id = holder
+        else:
+            holder_id = id_number(holder, "holder")
+        if self._kind == kind and operation is None and self._goes_on(reservation, holder_id):
+            return
+        buffer = self._buffer
+        if (
+            self._left and operation is None and not self._targets
+            and self._end + 80 <= len(buffer)
+        ):
+            lo, hi, valid = self._operation_lo, self._operation_hi, self._valid_until
+            self._operation_lo = lo + 1
+            self._left -= 1
+            self._kind = 0
+        else:
+            lo, hi, valid = self._begin(80, operation)
+        at = self._end
+        _pack_held(
+            buffer, at, 80, 1, kind, 0, 0, self._slot, lo, hi, valid, reservation & _MASK,
+            reservation >> 64, holder_id & _MASK, holder_id >> 64,
+        )
+        self._offsets.append(at)
+        self._end = at + 80
+        if operation is not None:
+            self._last = 0
+        elif self._last == kind:
+            self._begin_run(kind, holder, holder_id, None, 0)
+        else:
+            self._last = kind
 
     def _add_bundle(
         self,
@@ -371,16 +442,22 @@ class Batch:
         operation: Operation | IdLike | None,
     ) -> None:
         size = _codec.RESERVE_HEAD_BYTES + 16 * len(resources)
-        number, valid = self._begin(size, operation)
+        lo, hi, valid = self._begin(size, operation)
         at = self._end
         _codec.put_reserve(
-            self._buffer, at, 0, self._slot, number, valid, resources, holder, ttl_slots
+            self._buffer, at, 0, self._slot, hi << 64 | lo, valid, resources, holder, ttl_slots
         )
+        self._last = 0
         self._offsets.append(at)
         self._end = at + size
 
-    def _begin(self, size: int, operation: Operation | IdLike | None) -> tuple[int, int]:
-        """Ends the run; room for a message of ``size`` behind it: its operation id and its limit.
+    def _begin(
+        self, size: int, operation: Operation | IdLike | None
+    ) -> tuple[int, int, int]:
+        """Ends the run. Room for a message of ``size``: the halves of its operation id, low first,
+        and its limit.
+
+        The callers that fill batches by the thousand take an id from those at hand by themselves.
         """
         self._pack_run()
         self._kind = 0
@@ -389,21 +466,48 @@ class Batch:
             raise UsageError(
                 f"the batch holds {self._len_max} commands, max_batch_commands is {self._len_max}"
             )
-        self._make_room(size)
+        if self._end + size > len(self._buffer):
+            self._make_room(size)
         if operation is not None:
             number, valid = self._handle.operation(operation, self._slot)
             self._given.add(self._end)
-            return number, valid
+            self._left = min(self._left, self._len_max - count - 1)
+            return number & _MASK, number >> 64, valid
         if self._left == 0:
             self._left = min(_OPERATION_BLOCK, self._len_max - count)
-            self._operation = self._handle.take_operations(self._left)
+            first = self._handle.take_operations(self._left)
+            self._operation_lo, self._operation_hi = first & _MASK, first >> 64
             self._valid_until = self._handle.valid_until(self._slot)
             if count == 0:
                 self._valid_oldest = self._valid_until
         self._left -= 1
-        number = self._operation
-        self._operation = number + 1
-        return number, self._valid_until
+        lo = self._operation_lo
+        self._operation_lo = lo + 1
+        return lo, self._operation_hi, self._valid_until
+
+    # ---- runs ----
+
+    def _begin_run(
+        self, kind: int, holder: IdLike | None, holder_id: int, ttl: TTL | None, ttl_slots: int
+    ) -> None:
+        """Two commands of a kind came one after the other: expects more of the same."""
+        self._kind = kind
+        self._run_ttl, self._run_ttl_slots = ttl, ttl_slots
+        self._run_holder, self._run_holder_id = holder, holder_id
+        self._holders = None
+        self._targets_max = self._len_max - len(self._offsets)
+
+    def _goes_on(self, target: int, holder_id: int) -> bool:
+        """Adds a command to the run, if there is room in the batch."""
+        if len(self._targets) >= self._targets_max:
+            return False
+        if self._holders is None and holder_id != self._run_holder_id:
+            self._holders = [self._run_holder_id] * len(self._targets)
+            self._run_holder = None
+        if self._holders is not None:
+            self._holders.append(holder_id)
+        self._targets.append(target)
+        return True
 
     def _pack_run(self) -> None:
         """Packs the commands of the run; it may go on."""
@@ -420,6 +524,8 @@ class Batch:
         self._end = at + size * count
         self._offsets.extend(range(at, self._end, size))
         self._targets_max -= count
+        # Those at hand may not reach beyond the bound.
+        self._left = min(self._left, self._len_max - len(self._offsets))
         self._targets.clear()
         if self._holders is not None:
             self._holders.clear()
