@@ -4,11 +4,11 @@
 //! once that their commit is through would queue up for a lock of which they need nothing. Here
 //! they go back to their callers straight away.
 //!
-//! Who waits reads the number under the lock that its changes are made under, lets go of the lock,
-//! and sleeps only if the number is still the same: so no wake-up is lost between the two. Who
-//! wakes changes the number under the lock, and calls [`Event::wake_all`] or [`Event::wake_one`]
-//! later, when the lock is free. A wait may end for no reason. What was done before a change is
-//! ordered by the lock, or by what the waiter looks at when it is awake; never by the number.
+//! Who waits reads the number, then looks at what it waits for, and sleeps only if the number is
+//! still the same. Who wakes changes what is waited for, then the number, then wakes those asleep.
+//! So no wake-up is lost: a thread that saw the number before it changed does not go to sleep, or is
+//! woken; one that saw it after the change sees what was changed before it, since the change
+//! releases and the look acquires. A wait may end for no reason.
 //!
 //! Rejected: `std::thread::park`, whose handle of the current thread may allocate.
 
@@ -27,14 +27,9 @@ pub(crate) struct Event {
 
 #[cfg(not(shuttle))]
 impl Event {
-    /// The number; the lock of its changes is held.
+    /// The number, to be read before what is waited for.
     pub(crate) fn number(&self) -> u32 {
-        self.number.load(Ordering::Relaxed)
-    }
-
-    /// Changes the number; the lock is held.
-    pub(crate) fn change(&self) {
-        self.number.fetch_add(1, Ordering::Relaxed);
+        self.number.load(Ordering::Acquire)
     }
 
     /// Sleeps if the number is still this one, until woken.
@@ -42,13 +37,15 @@ impl Event {
         self.futex(libc::FUTEX_WAIT, number);
     }
 
-    /// Wakes one who sleeps.
+    /// Wakes one who sleeps; those on their way to it look again.
     pub(crate) fn wake_one(&self) {
+        self.number.fetch_add(1, Ordering::Release);
         self.futex(libc::FUTEX_WAKE, 1);
     }
 
-    /// Wakes all who sleep.
+    /// Wakes all who sleep; those on their way to it look again.
     pub(crate) fn wake_all(&self) {
+        self.number.fetch_add(1, Ordering::Release);
         self.futex(libc::FUTEX_WAKE, i32::MAX.unsigned_abs());
     }
 
@@ -95,10 +92,6 @@ impl Event {
         *self.number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn change(&self) {
-        *self.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-    }
-
     pub(crate) fn wait(&self, number: u32) {
         let held = self.number.lock().unwrap_or_else(PoisonError::into_inner);
         if *held == number {
@@ -107,10 +100,16 @@ impl Event {
     }
 
     pub(crate) fn wake_one(&self) {
+        self.change();
         self.has_changed.notify_one();
     }
 
     pub(crate) fn wake_all(&self) {
+        self.change();
         self.has_changed.notify_all();
+    }
+
+    fn change(&self) {
+        *self.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     }
 }
