@@ -32,10 +32,12 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::event::Event;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
+use gathering::Gathering;
 use inbox::{Content, Entered, Inbox};
 use line::{Line, Place};
 use ticket::{Ticket, TicketAddress};
 
+mod gathering;
 mod inbox;
 mod line;
 mod ticket;
@@ -80,6 +82,7 @@ struct Inner {
     line: Line,
     /// Room for a group; with the leader while there is one.
     spare: Vec<TicketAddress>,
+    gathering: Gathering,
     halt: Option<HaltReason>,
 }
 
@@ -108,6 +111,7 @@ impl Queue {
             inner: Mutex::new(Inner {
                 line: Line::new(bounds)?,
                 spare,
+                gathering: Gathering::default(),
                 halt: None,
             }),
         })
@@ -159,7 +163,10 @@ impl Queue {
                 self.wait(ticket, entered, &mut lead);
             }
         }
-        entered.into_iter().map(|entered| entered.map(|_| ())).collect()
+        entered
+            .into_iter()
+            .map(|entered| entered.map(|_| ()))
+            .collect()
     }
 
     /// Puts a ticket in. Its owner must [`Queue::wait`].
@@ -285,19 +292,27 @@ pub(crate) struct Group<'q> {
 }
 
 impl Group<'_> {
-    /// Lines up what has come, and takes the oldest group.
+    /// Lets others come, lines up who has, and takes the oldest group.
     fn take(&mut self) {
         let queue = self.queue;
         if is_planted(Canary::LeaderUnmarked) {
             queue.inbox.stop_leading();
         }
+        let waiting_count = || queue.waiting_count.load(Ordering::Relaxed);
         let mut inner = queue.lock();
         self.tickets = mem::take(&mut inner.spare);
         assert!(self.tickets.capacity() > 0, "one thread leads");
+        if inner.gathering.is_worthwhile(waiting_count()) {
+            drop(inner);
+            let time = gathering::gather(waiting_count);
+            inner = queue.lock();
+            inner.gathering.took(time);
+        }
         queue.line_up(&mut inner, &queue.inbox.take());
         inner.line.take_group(&mut self.tickets);
-        drop(inner);
         let count = u32::try_from(self.tickets.len()).expect("the line is bounded by a u32");
+        inner.gathering.closed(count);
+        drop(inner);
         queue.waiting_count.fetch_sub(count, Ordering::Relaxed);
     }
 

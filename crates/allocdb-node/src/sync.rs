@@ -8,8 +8,8 @@
 //! wants its own mutex.
 //!
 //! That scheduler is sequentially consistent: it tries orders, not the weaker memory of a
-//! processor. Nothing here needs more than it tries, because there is no lock-free structure of
-//! two words. The atomics are four:
+//! processor. So what is done without a lock is kept to what does not need more than it tries: each
+//! atomic below stands for itself, or is changed last and looked at first.
 //! - `Gate::calls` is one word, changed only by read-modify-writes, each of which acquires and
 //!   releases. All threads agree on the order of changes to one word, so none enters behind the
 //!   closing bit; and the closer's load of "closing, nobody inside" reads the end of a release
@@ -17,14 +17,19 @@
 //!   closer that reads an older word does so under the lock: the last leaver takes that lock after
 //!   its decrement, hence behind the closer's wait, or before the closer took it, and then the
 //!   closer could not have read the older word.
+//! - The queue's inbox is one word as well, changed in the same way: who has come, whether somebody
+//!   leads, and whether it is shut are decided in one order. What lies below the newest ticket was
+//!   written before that was pushed, and whoever takes it acquires that push.
+//! - `Queue::waiting_count` is a bound and nothing else. A place is taken before a push and given
+//!   back after the ticket was taken out, so it never says less than there is.
 //! - `Queue::is_halted` is set once, under the queue's lock, and only saves reads that lock. Who
-//!   reads false is as one who came before the halt: a submission asks again under the lock, and a
-//!   read answers from the state whose lock it holds, in which nothing is that was not durable.
-//!
+//!   reads false is as one who came before the halt: a submission finds the inbox shut, and a read
+//!   answers from the state whose lock it holds, in which nothing is that was not durable.
 //! - A ticket's `is_done` hands a submission back to its owner: stored with release by the leader,
 //!   who does not touch the ticket after that, loaded with acquire by the owner.
-//! - An [`event::Event`]'s number orders nothing; it only keeps a thread from going to sleep behind
-//!   a change.
+//! - An [`event::Event`]'s number is changed, with release, after what its sleepers wait for (their
+//!   tickets, or the inbox's word), and read, with acquire, before they look at that. So who reads
+//!   the new number sees what it stands for, and who reads the old one does not fall asleep.
 //!
 //! Rejected: `loom`, which tries weaker orders but cannot run a whole engine: a commit has some
 //! hundred steps. Also rejected: a trait for primitives, which would be a parameter of everything.
@@ -40,6 +45,11 @@ pub(crate) use shuttle::sync::{
     Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
     TryLockError, atomic,
 };
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::thread::yield_now;
+#[cfg(not(shuttle))]
+pub(crate) use std::thread::yield_now;
 
 pub(crate) mod event;
 #[cfg(tsan)]

@@ -108,7 +108,10 @@ impl Inbox {
                 return word;
             }
             let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-            match self.0.compare_exchange_weak(word, changed, success, failure) {
+            match self
+                .0
+                .compare_exchange_weak(word, changed, success, failure)
+            {
                 Ok(before) => return before,
                 Err(now) => word = now,
             }

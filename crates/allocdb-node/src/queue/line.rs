@@ -4,9 +4,9 @@
 
 use std::collections::TryReserveError;
 
+use super::QueueBounds;
 use super::inbox::Content;
 use super::ticket::TicketAddress;
-use super::QueueBounds;
 use crate::submission::{Kind, Submission};
 
 /// Where a thread waits.
@@ -129,7 +129,8 @@ impl Line {
     /// Where the owner of the oldest ticket waits. The queue's lock is held.
     pub(super) fn front_place(&self) -> Option<Place> {
         // SAFETY: in line, hence not done; the lock is held.
-        self.front().map(|address| unsafe { address.place_and_group() }.0)
+        self.front()
+            .map(|address| unsafe { address.place_and_group() }.0)
     }
 
     /// Moves the oldest group to `taken`. The queue's lock is held.
