@@ -270,7 +270,8 @@ impl<S: Storage> Committer<S> {
         };
         let health = shared.health(None, is_closing);
         let reached = (self.wal.durable_lsn(), health.last_slot);
-        let shown = page.publish(&self.wal.storage, reached, &Figures::from(&health));
+        let update = |figures: &mut Figures| figures.show(&health);
+        let shown = page.publish(&self.wal.storage, reached, update);
         if let Err(error) = shown {
             self.give_up_page(shared, error);
         }

@@ -48,7 +48,8 @@ pub const COPY_OFFSETS: [usize; 2] = [0, PAGE_BYTES / 2];
 const MAGIC: [u8; 8] = *b"ALLOCHLT";
 const VERSION: u64 = 1;
 const FIGURES_OFFSET: usize = 64;
-const CHECKED_BYTES: usize = FIGURES_OFFSET + 8 * WORD_COUNT + 12;
+const TRAILER_OFFSET: usize = FIGURES_OFFSET + 8 * WORD_COUNT;
+const CHECKED_BYTES: usize = TRAILER_OFFSET + 12;
 
 const _: () = assert!(COPY_OFFSETS[0] + COPY_BYTES <= COPY_OFFSETS[1]);
 const _: () = assert!(COPY_OFFSETS[1] + COPY_BYTES <= PAGE_BYTES);
@@ -76,7 +77,13 @@ impl Sighting {
     #[must_use]
     pub fn encode(&self) -> [u8; COPY_BYTES] {
         let mut bytes = [0; COPY_BYTES];
-        let mut writer = Writer::new(&mut bytes);
+        self.write(&mut bytes);
+        bytes
+    }
+
+    /// Writes the bytes of a copy over those of any other.
+    fn write(&self, bytes: &mut [u8; COPY_BYTES]) {
+        let mut writer = Writer::new(&mut bytes[..]);
         writer.bytes(&MAGIC);
         writer.u64(VERSION);
         writer.u128(self.database_id);
@@ -85,15 +92,16 @@ impl Sighting {
         writer.u64(self.durable_lsn.0);
         writer.u64(self.last_slot.0);
         assert!(writer.position() == FIGURES_OFFSET, "as tabled above");
-        for word in self.figures.0 {
-            writer.u64(word);
+        let places = bytes[FIGURES_OFFSET..].chunks_exact_mut(8);
+        for (place, word) in places.zip(&self.figures.0) {
+            place.copy_from_slice(&word.to_le_bytes());
         }
+        let mut writer = Writer::new(&mut bytes[TRAILER_OFFSET..]);
         writer.u64(self.sequence);
         writer.u32(0);
-        assert!(writer.position() == CHECKED_BYTES, "as tabled above");
+        assert!(writer.room() == 4, "as tabled above");
         let crc = crc32c::crc32c(&bytes[..CHECKED_BYTES]);
         bytes[CHECKED_BYTES..].copy_from_slice(&crc.to_le_bytes());
-        bytes
     }
 
     /// Reads a copy; `None` when it is not whole, or of another format.
@@ -150,6 +158,8 @@ impl Sighting {
 pub(crate) struct HealthPage<S: Storage> {
     file: S::File,
     newest: Sighting,
+    /// The bytes of the newest copy; every one of them is written again for the next.
+    bytes: [u8; COPY_BYTES],
 }
 
 impl<S: Storage> HealthPage<S> {
@@ -168,28 +178,31 @@ impl<S: Storage> HealthPage<S> {
             sequence: 0,
             durable_lsn: Lsn(0),
             last_slot: Slot(0),
-            figures: Figures([0; WORD_COUNT]),
+            figures: Figures::ZERO,
         };
-        Ok(Self { file, newest })
+        let bytes = [0; COPY_BYTES];
+        Ok(Self {
+            file,
+            newest,
+            bytes,
+        })
     }
 
-    /// Shows the figures as they are now.
+    /// Shows the figures as `update` leaves them; it is given those that were shown last.
     pub(crate) fn publish(
         &mut self,
         storage: &S,
         (durable_lsn, last_slot): (Lsn, Slot),
-        figures: &Figures,
+        update: impl FnOnce(&mut Figures),
     ) -> Result<(), IoError> {
-        let newest = Sighting {
-            sequence: self.newest.sequence + 1,
-            durable_lsn,
-            last_slot,
-            figures: *figures,
-            ..self.newest
-        };
+        let newest = &mut self.newest;
+        newest.sequence += 1;
+        newest.durable_lsn = durable_lsn;
+        newest.last_slot = last_slot;
+        update(&mut newest.figures);
+        newest.write(&mut self.bytes);
         let offset = COPY_OFFSETS[usize::from(newest.sequence % 2 == 1)];
-        self.newest = newest;
-        storage.write_at(&self.file, offset as u64, &newest.encode())
+        storage.write_at(&self.file, offset as u64, &self.bytes)
     }
 }
 

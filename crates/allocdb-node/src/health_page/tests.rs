@@ -30,7 +30,7 @@ fn publish(page: &mut HealthPage<FileStorage>, storage: &FileStorage, sequence: 
         figures,
         ..
     } = sighting(sequence);
-    page.publish(storage, (durable_lsn, last_slot), &figures)
+    page.publish(storage, (durable_lsn, last_slot), |shown| *shown = figures)
         .expect("written");
 }
 

@@ -1,8 +1,8 @@
 //! Where tickets come in, and who leads: one word, so that coming takes no lock.
 //!
-//! A lock here was where threads queued up for nothing: a thread that is woken while all others are,
-//! too, soon loses the processor with the lock in its hands, and everybody who comes goes to sleep
-//! for a second time. Measured with 64 threads on two cores, each command slept twice.
+//! A lock here was where threads queued up for nothing. A thread that is woken while all others are
+//! woken too soon loses the processor with the lock in its hands, and everybody who comes goes to
+//! sleep for a second time: with 64 threads on two cores, each command slept twice.
 //!
 //! The word is the address of the newest ticket, below which lie the older ones, and three bits:
 //!

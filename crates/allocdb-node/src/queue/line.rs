@@ -71,35 +71,25 @@ impl Line {
 
     /// Puts what was taken out of the inbox at the end, oldest first. The queue's lock is held.
     pub(super) fn append(&mut self, content: &Content, bounds: QueueBounds) {
-        let begin = self.len;
-        let mut next = content.newest;
+        let mut next = turned(content.newest);
         while let Some(address) = next {
-            // SAFETY: just taken out of the inbox, so nobody marked it done.
-            next = unsafe { address.below() };
-            self.push(address);
-        }
-        self.reverse_from(begin);
-        for position in begin..self.len {
-            let address = self.ring[self.index(position)].expect("it was pushed");
-            // SAFETY: as above; the lock is held.
+            // SAFETY: just taken out of the inbox, so nobody marked it done; the lock is held.
             unsafe {
+                next = address.below();
                 let group = self.newest.join(address.join(), bounds);
                 address.line_up(content.place, group);
             }
-        }
-    }
-
-    /// The inbox has the newest first.
-    fn reverse_from(&mut self, begin: usize) {
-        let count = self.len - begin;
-        for offset in 0..count / 2 {
-            let (one, other) = (begin + offset, self.len - 1 - offset);
-            self.ring.swap(self.index(one), self.index(other));
+            self.push(address);
         }
     }
 
     const fn index(&self, position: usize) -> usize {
-        (self.head + position) % self.ring.len()
+        let index = self.head + position;
+        if index < self.ring.len() {
+            index
+        } else {
+            index - self.ring.len()
+        }
     }
 
     fn push(&mut self, address: TicketAddress) {
@@ -145,6 +135,20 @@ impl Line {
             self.pop();
         }
     }
+}
+
+/// Lays tickets that were taken out of the inbox the other way round. Answers the oldest.
+fn turned(newest: Option<TicketAddress>) -> Option<TicketAddress> {
+    let (mut next, mut turned) = (newest, None);
+    while let Some(address) = next {
+        // SAFETY: just taken out of the inbox, so nobody marked it done.
+        unsafe {
+            next = address.below();
+            address.lie_on(turned);
+        }
+        turned = Some(address);
+    }
+    turned
 }
 
 impl NewestGroup {

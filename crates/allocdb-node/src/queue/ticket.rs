@@ -89,6 +89,15 @@ impl TicketAddress {
         unsafe { self.0.as_ref() }.below.get()
     }
 
+    /// Lays it on another one.
+    ///
+    /// # Safety
+    /// As [`TicketAddress::below`].
+    pub(super) unsafe fn lie_on(self, below: Option<Self>) {
+        // SAFETY: as the caller says.
+        unsafe { self.0.as_ref() }.below.set(below);
+    }
+
     /// What decides its group.
     ///
     /// # Safety

@@ -6,8 +6,8 @@
 //!
 //! Who waits reads the number, then looks at what it waits for, and sleeps only if the number is
 //! still the same. Who wakes changes what is waited for, then the number, then wakes those asleep.
-//! So no wake-up is lost: a thread that saw the number before it changed does not go to sleep, or is
-//! woken; one that saw it after the change sees what was changed before it, since the change
+//! So no wake-up is lost: a thread that saw the number before it changed does not go to sleep, or
+//! is woken; one that saw it after the change sees what was changed before it, since the change
 //! releases and the look acquires. A wait may end for no reason.
 //!
 //! Rejected: `std::thread::park`, whose handle of the current thread may allocate.

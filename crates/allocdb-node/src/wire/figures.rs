@@ -88,6 +88,9 @@ pub const NAMES: [&str; 39] = [
 pub struct Figures(pub [u64; WORD_COUNT]);
 
 impl Figures {
+    /// All zero.
+    pub const ZERO: Self = Self([0; WORD_COUNT]);
+
     /// The figure with this name in [`NAMES`].
     #[must_use]
     pub fn named(&self, name: &str) -> Option<u64> {
@@ -98,6 +101,15 @@ impl Figures {
 
 impl From<&Health> for Figures {
     fn from(health: &Health) -> Self {
+        let mut figures = Self::ZERO;
+        figures.show(health);
+        figures
+    }
+}
+
+impl Figures {
+    /// Takes over what health says. Words without a name stay as they are.
+    pub(crate) fn show(&mut self, health: &Health) {
         let halt_errno = match health.halt {
             Some(HaltReason::Storage(error)) => error.os_errno.unsigned_abs(),
             _ => 0,
@@ -134,14 +146,13 @@ impl From<&Health> for Figures {
             health.sync_ns_max,
         ];
         let tables = [health.resources, health.reservations, health.operations].map(table_words);
-        let mut words = [0; WORD_COUNT];
+        let words = &mut self.0;
         words[..9].copy_from_slice(&first);
         words[9..21].copy_from_slice(tables.as_flattened());
         words[21..NAMES.len()].copy_from_slice(&last);
         words[COMMANDS_WORD..][..KIND_COUNTERS].copy_from_slice(&health.commands_by_kind);
         words[OUTCOMES_WORD..][..CODE_COUNTERS].copy_from_slice(&health.outcomes_by_code);
         words[SYNCS_WORD..][..SYNC_BUCKETS].copy_from_slice(&health.sync_histogram);
-        Self(words)
     }
 }
 
