@@ -382,3 +382,6 @@ impl Drop for Group<'_> {
         self.wake(finished);
     }
 }
+
+#[cfg(test)]
+mod tests;
