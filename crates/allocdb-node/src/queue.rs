@@ -194,8 +194,8 @@ impl Queue {
             self.lead_one(lead);
         }
         let event = self.event(entered.place);
-        loop {
-            // First the number: what is looked at below changes before it does.
+        while !ticket.is_done() {
+            // What is looked at from here on changes before the number does.
             let number = event.number();
             if ticket.is_done() {
                 return;

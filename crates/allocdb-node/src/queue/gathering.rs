@@ -17,12 +17,14 @@ use std::time::{Duration, Instant};
 
 use crate::sync::yield_now;
 
-/// Turns at most; each ends when whoever was ready has had his.
-const TURNS_MAX: u32 = 4;
+/// Turns at most; each ends when whoever was ready on this processor has run.
+const TURNS_MAX: u32 = 16;
+/// Turns in a row that may bring nobody: who was woken on another processor takes a moment.
+const IDLE_TURNS_MAX: u32 = 2;
 /// What is still a short turn: some hundred threads that come back.
 const PATIENCE: Duration = Duration::from_millis(1);
 /// How many times as long as a turn that took longer nothing is tried.
-const REST: u32 = 32;
+const REST: u32 = 16;
 
 /// What a leader knows when it decides whether to let others run.
 #[derive(Debug, Default)]
@@ -55,11 +57,12 @@ impl Gathering {
 /// Lets others run as long as that brings somebody. Answers how long it took.
 pub(super) fn gather(waiting_count: impl Fn() -> u32) -> Duration {
     let begun = Instant::now();
-    let mut count = waiting_count();
+    let (mut count, mut idle_turns) = (waiting_count(), 0);
     for _ in 0..TURNS_MAX {
         yield_now();
         let before = core::mem::replace(&mut count, waiting_count());
-        if count <= before {
+        idle_turns = if count > before { 0 } else { idle_turns + 1 };
+        if idle_turns == IDLE_TURNS_MAX {
             break;
         }
     }
