@@ -43,9 +43,8 @@ impl Gathering {
 
     /// Takes note of how long it took.
     pub(super) fn took(&mut self, time: Duration) {
-        // A schedule that is to be repeated must not depend on a clock.
-        let is_long = time > PATIENCE && !cfg!(shuttle);
-        self.rests_until = is_long.then(|| Instant::now() + time.saturating_mul(REST));
+        let rest = || Instant::now() + time.saturating_mul(REST);
+        self.rests_until = is_long(time).then(rest);
     }
 
     /// Takes note of a group that was closed.
@@ -62,9 +61,14 @@ pub(super) fn gather(waiting_count: impl Fn() -> u32) -> Duration {
         yield_now();
         let before = core::mem::replace(&mut count, waiting_count());
         idle_turns = if count > before { 0 } else { idle_turns + 1 };
-        if idle_turns == IDLE_TURNS_MAX {
+        if idle_turns == IDLE_TURNS_MAX || is_long(begun.elapsed()) {
             break;
         }
     }
     begun.elapsed()
+}
+
+/// A schedule that is to be repeated must not depend on a clock.
+fn is_long(time: Duration) -> bool {
+    time > PATIENCE && !cfg!(shuttle)
 }
