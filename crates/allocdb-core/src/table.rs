@@ -27,6 +27,9 @@ const EMPTY: u64 = 0;
 /// The least number of cells; tiny tables still leave runs an end.
 const CELLS_MIN: u64 = 16;
 
+/// How far from a key's home [`Table::touch`] looks.
+const TOUCHED_CELLS: usize = 4;
+
 /// An open-addressed index. It does not know the keys: callers compare records.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -92,10 +95,13 @@ impl Table {
         self.find(hash, |_| true)
     }
 
-    /// Loads the cell where a search for this hash begins.
+    /// Loads the cell where a search for this hash begins, and one where it may end: half of the
+    /// cells are empty, so few runs are longer, but many reach into the next line.
     #[inline]
     pub(crate) fn touch(&self, hash: u32) -> u64 {
-        self.cells[self.home(hash)]
+        let home = self.home(hash);
+        let end = (home + TOUCHED_CELLS).min(self.cells.len() - 1);
+        self.cells[home] ^ self.cells[end]
     }
 
     /// Whether the table is so small that no key can ever lie beyond the bound: half of its cells

@@ -107,7 +107,7 @@ impl State {
             }
             Some(Target::Reservation) => {
                 if let Some(handle) = self.reservation_index.first_of(glance.hashes.target) {
-                    black_box(self.reservations[handle].first_resource);
+                    self.touch_reservation(handle);
                 }
             }
             None => {}
@@ -130,8 +130,14 @@ impl State {
             black_box(self.operations[handle].operation_id);
         }
         for handle in self.past_reservations(slot, count) {
-            black_box(self.reservations[handle].lsn);
+            self.touch_reservation(handle);
         }
+    }
+
+    /// A reservation lies in two lines: loads something of either.
+    fn touch_reservation(&self, handle: Handle) {
+        let record = &self.reservations[handle];
+        black_box((record.first_resource_id, record.first_resource));
     }
 
     fn touch_past_cells(&self, slot: Slot, count: usize) {

@@ -5,7 +5,8 @@
 //! the same for all), its place in the expiration index, and the first of a chain through its
 //! resources. An operation stores the answer that a retry gets.
 //!
-//! Sizes are part of what a configuration costs, hence asserted.
+//! Sizes are part of what a configuration costs, hence asserted. Resources and operations are
+//! aligned to their sizes: no record lies in two cache lines, wherever its slab begins.
 
 use crate::ids::{Lsn, Slot};
 use crate::outcome::{NO_INDEX, ResultCode};
@@ -14,6 +15,7 @@ use crate::wheel::{Linked, Links};
 
 /// A resource. Used while its id is not zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(align(32))]
 pub(crate) struct ResourceRecord {
     pub(crate) resource_id: u128,
     /// Grows by one at each state transition.
@@ -102,6 +104,7 @@ pub(crate) struct ReservationRecord {
 /// A remembered operation. Used while its LSN is not zero; its id becomes zero when the same id
 /// comes again after the window and takes a record of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(align(64))]
 pub(crate) struct OperationRecord {
     pub(crate) operation_id: u128,
     pub(crate) fingerprint: u64,
