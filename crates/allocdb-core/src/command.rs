@@ -281,6 +281,7 @@ impl Action<'_> {
 impl Command<'_> {
     /// Checks all that the command and the configuration alone decide, in the documented order
     /// (R24 to R27).
+    #[inline]
     pub fn check(&self, config: &Config) -> Result<(), Rejection> {
         let is_internal = matches!(self.action, Action::ExpireDue { .. });
         if self.operation_id.is_zero() != is_internal {
@@ -337,6 +338,7 @@ impl Command<'_> {
 }
 
 /// R1: zero is never an id.
+#[inline]
 fn not_zero(id: u128, field: &'static str) -> Result<(), Rejection> {
     if id == 0 {
         Err(Rejection::Malformed { field })
@@ -345,8 +347,19 @@ fn not_zero(id: u128, field: &'static str) -> Result<(), Rejection> {
     }
 }
 
-/// R24, R25, R26: the ids are looked at only once their number is bounded.
+/// R24, R25, R26 for the usual bundle of one, without a loop; any other is no special case.
+#[inline]
 fn check_bundle(resource_ids: ResourceIds<'_>, config: &Config) -> Result<(), Rejection> {
+    if let [id] = resource_ids.0
+        && config.max_bundle_len >= 1
+    {
+        return not_zero(u128::from_le_bytes(*id), "resource_id");
+    }
+    check_any_bundle(resource_ids, config)
+}
+
+/// R24, R25, R26: the ids are looked at only once their number is bounded.
+fn check_any_bundle(resource_ids: ResourceIds<'_>, config: &Config) -> Result<(), Rejection> {
     let (len, bound) = (resource_ids.len() as u64, config.max_bundle_len);
     if len == 0 {
         return Err(Rejection::Malformed {
@@ -368,6 +381,7 @@ fn check_bundle(resource_ids: ResourceIds<'_>, config: &Config) -> Result<(), Re
 }
 
 /// R27.
+#[inline]
 fn check_ttl(ttl_slots: u64, config: &Config) -> Result<(), Rejection> {
     let bound = config.max_ttl_slots;
     if (1..=bound).contains(&ttl_slots) {

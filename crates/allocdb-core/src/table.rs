@@ -48,6 +48,21 @@ pub(crate) struct Placement {
     pub(crate) distance: u32,
 }
 
+/// Where a new key with this hash goes, whatever its distance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Vacancy {
+    hash: u32,
+    place: Placement,
+}
+
+impl Vacancy {
+    /// R32: whether a new key may go there.
+    #[inline]
+    pub(crate) const fn is_within_bound(&self) -> bool {
+        self.place.distance <= PLACEMENT_BOUND
+    }
+}
+
 impl Table {
     /// Reserves and clears the cells for `capacity` keys.
     pub(crate) fn new(capacity: u32) -> Result<Self, TryReserveError> {
@@ -76,17 +91,48 @@ impl Table {
     /// The handle under `hash` for which `is_match` holds.
     #[inline]
     pub(crate) fn find(&self, hash: u32, is_match: impl Fn(Handle) -> bool) -> Option<Handle> {
-        let mut cell = self.home(hash);
+        self.search(hash, is_match).ok()
+    }
+
+    /// The handle under `hash` for which `is_match` holds, or else where a key with this hash would
+    /// go: one way through the cells tells both.
+    #[inline]
+    pub(crate) fn search(
+        &self,
+        hash: u32,
+        is_match: impl Fn(Handle) -> bool,
+    ) -> Result<Handle, Vacancy> {
+        let home = self.home(hash);
+        let mut cell = home;
         loop {
             let entry = self.cells[cell];
             if entry == EMPTY {
-                return None;
+                return Err(self.vacant(hash, home, cell));
             }
             if entry_hash(entry) == hash && is_match(entry_handle(entry)) {
-                return Some(entry_handle(entry));
+                return Ok(entry_handle(entry));
             }
             cell = self.after(cell);
         }
+    }
+
+    /// Where a new key with this hash would go, however far from its home.
+    #[inline]
+    pub(crate) fn vacancy(&self, hash: u32) -> Vacancy {
+        let home = self.home(hash);
+        let mut cell = home;
+        while self.cells[cell] != EMPTY {
+            cell = self.after(cell);
+        }
+        self.vacant(hash, home, cell)
+    }
+
+    #[inline]
+    fn vacant(&self, hash: u32, home: usize, cell: usize) -> Vacancy {
+        let distance = narrow(self.distance(home, cell));
+        let cell = narrow(cell);
+        let place = Placement { cell, distance };
+        Vacancy { hash, place }
     }
 
     /// The handle of the first key with this hash: most likely the only one.
@@ -133,35 +179,48 @@ impl Table {
 
     /// Adds a key that is not there. Its placement has been judged before.
     pub(crate) fn insert(&mut self, hash: u32, handle: Handle) {
+        self.fill(self.vacancy(hash), handle);
+    }
+
+    /// Adds a key that is not there, where it was found to go. No key may have been removed
+    /// meanwhile: it would have made room nearer to the home.
+    #[inline]
+    pub(crate) fn fill(&mut self, vacancy: Vacancy, handle: Handle) {
+        debug_assert_eq!(vacancy, self.vacancy(vacancy.hash), "as it was found");
         assert!(
             self.count < self.capacity,
             "the slab behind the table bounds it"
         );
         assert!(!handle.is_none(), "a key has a record");
-        let place = self.placement_within(hash, u32::MAX - 1, |_| false);
-        let place = place.expect("half of the cells stay empty");
-        self.cells[place.cell as usize] = (u64::from(hash) << 32) | u64::from(handle.0 + 1);
+        let cell = &mut self.cells[vacancy.place.cell as usize];
+        assert!(*cell == EMPTY, "a cell has one key");
+        *cell = entry(vacancy.hash, handle);
         self.count += 1;
-        self.probe_len_max = self.probe_len_max.max(place.distance + 1);
+        self.probe_len_max = self.probe_len_max.max(vacancy.place.distance + 1);
     }
 
     /// Removes the key with this handle, which must be there.
     pub(crate) fn remove(&mut self, hash: u32, handle: Handle) {
+        let removed = entry(hash, handle);
         let mut hole = self.home(hash);
-        while self.cells[hole] == EMPTY || entry_handle(self.cells[hole]) != handle {
-            assert!(self.cells[hole] != EMPTY, "a key that is removed is there");
+        loop {
+            let found = self.cells[hole];
+            if found == removed {
+                break;
+            }
+            assert!(found != EMPTY, "a key that is removed is there");
             hole = self.after(hole);
         }
-        assert!(
-            entry_hash(self.cells[hole]) == hash,
-            "a cell keeps its key's hash"
-        );
         let mut cell = self.after(hole);
-        while self.cells[cell] != EMPTY {
-            let home = self.home(entry_hash(self.cells[cell]));
+        loop {
+            let follower = self.cells[cell];
+            if follower == EMPTY {
+                break;
+            }
+            let home = self.home(entry_hash(follower));
             // A follower may move into the hole unless that lies before its home.
             if self.distance(home, cell) >= self.distance(hole, cell) {
-                self.cells[hole] = self.cells[cell];
+                self.cells[hole] = follower;
                 hole = cell;
             }
             cell = self.after(cell);
@@ -198,6 +257,7 @@ impl Table {
         }
     }
 
+    #[inline]
     fn distance(&self, from: usize, to: usize) -> usize {
         if to >= from {
             to - from
@@ -205,6 +265,11 @@ impl Table {
             to + self.cells.len() - from
         }
     }
+}
+
+/// A key's cell. Adding one overflows nothing: no handle of a record is the greatest number.
+const fn entry(hash: u32, handle: Handle) -> u64 {
+    (hash as u64) << 32 | (handle.0 as u64 + 1)
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the upper half")]

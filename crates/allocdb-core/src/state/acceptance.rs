@@ -182,7 +182,7 @@ impl Acceptance {
                 self.place(&state.resource_index, hashes.target, Table::Resources)?
             }
             Action::Reserve { .. } => {
-                let hash = state.hash_key.id(lsn.0.into());
+                let hash = state.lsn_hash(lsn);
                 self.place(&state.reservation_index, hash, Table::Reservations)?
             }
             _ => None,

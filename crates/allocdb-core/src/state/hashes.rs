@@ -10,7 +10,7 @@
 
 use super::State;
 use crate::command::{Action, Command};
-use crate::ids::ReservationId;
+use crate::ids::{Lsn, ReservationId};
 
 /// What a command's bytes hash to in one database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,7 +35,13 @@ impl State {
     }
 
     pub(super) fn reservation_hash(&self, reservation_id: ReservationId) -> u32 {
-        self.hash_key.id(reservation_id.lsn().0.into())
+        self.lsn_hash(reservation_id.lsn())
+    }
+
+    /// Where the reservation made at `lsn` lies in its table.
+    #[inline]
+    pub(super) fn lsn_hash(&self, lsn: Lsn) -> u32 {
+        self.hash_key.id(lsn.0.into())
     }
 
     fn target_hash(&self, action: &Action<'_>) -> u32 {

@@ -61,9 +61,8 @@ impl State {
                     black_box(self.resource_index.touch(glance.hashes.target));
                 }
                 CommandKind::Reserve => {
-                    let lsn = next_lsn.0.wrapping_add(ahead);
-                    let hash = self.hash_key.id(lsn.into());
-                    black_box(self.reservation_index.touch(hash));
+                    let lsn = Lsn(next_lsn.0.wrapping_add(ahead));
+                    black_box(self.reservation_index.touch(self.lsn_hash(lsn)));
                 }
                 _ => {}
             }
@@ -146,7 +145,7 @@ impl State {
             black_box(self.operation_index.touch(hash));
         }
         for handle in self.past_reservations(slot, count) {
-            let hash = self.hash_key.id(self.reservations[handle].lsn.0.into());
+            let hash = self.lsn_hash(self.reservations[handle].lsn);
             black_box(self.reservation_index.touch(hash));
         }
     }

@@ -47,7 +47,7 @@ use crate::ids::{Lsn, ReservationId, ResourceId, Slot};
 use crate::outcome::{Applied, NO_INDEX, Outcome, Rejection, ResultCode, Verdict};
 use crate::retire_queue::RetireQueue;
 use crate::slab::{Handle, Slab};
-use crate::table::Table as Index;
+use crate::table::{Table as Index, Vacancy};
 use crate::wheel::Wheel;
 use record::{OperationRecord, ReservationRecord, ResourceRecord};
 
@@ -278,16 +278,16 @@ impl State {
         command: &Command<'_>,
         hashes: &Hashes,
     ) -> Result<Outcome, Rejection> {
-        let earlier = self.find_operation(command.operation_id, hashes.operation);
-        if let Some(handle) = earlier
+        let earlier = self.search_operation(command.operation_id, hashes.operation);
+        if let Ok(handle) = earlier
             && let Some(repeated) = self.repeated(handle, hashes.fingerprint, self.last_slot)
         {
             return repeated;
         }
         self.check_validity(command, self.last_slot)?;
         self.check_operation_room()?;
-        self.check_placement(command, hashes, earlier, lsn)?;
-        let execution = self.execute(lsn, &command.action, hashes.target);
+        let vacancy = self.check_placement(command, hashes, earlier, lsn)?;
+        let execution = self.execute(lsn, &command.action, hashes.target, vacancy);
         self.remember(lsn, command.operation_id, hashes, earlier, &execution);
         Ok(Outcome {
             lsn,
@@ -299,7 +299,15 @@ impl State {
         })
     }
 
-    fn execute(&mut self, lsn: Lsn, action: &Action<'_>, target_hash: u32) -> Execution {
+    /// `vacancy`: where a reserve's reservation goes.
+    #[inline]
+    fn execute(
+        &mut self,
+        lsn: Lsn,
+        action: &Action<'_>,
+        target_hash: u32,
+        vacancy: Option<Vacancy>,
+    ) -> Execution {
         match *action {
             Action::CreateResource { resource_id } => {
                 self.create_resource(resource_id, target_hash)
@@ -311,7 +319,11 @@ impl State {
                 resource_ids,
                 holder_id,
                 ttl_slots,
-            } => self.reserve(lsn, (resource_ids, target_hash), holder_id, ttl_slots),
+            } => {
+                let vacancy = vacancy.expect("a reserve's placement is checked before");
+                let resources = (resource_ids, target_hash);
+                self.reserve((lsn, vacancy), resources, holder_id, ttl_slots)
+            }
             Action::Confirm {
                 reservation_id,
                 holder_id,
@@ -351,12 +363,20 @@ impl State {
     }
 
     /// The record of a resource whose id has this hash.
+    #[inline]
     pub(crate) fn find_resource(&self, resource_id: ResourceId, hash: u32) -> Option<Handle> {
+        self.search_resource(resource_id, hash).ok()
+    }
+
+    /// The record of a resource whose id has this hash, or where a new one's key would go.
+    #[inline]
+    fn search_resource(&self, resource_id: ResourceId, hash: u32) -> Result<Handle, Vacancy> {
         let is_match = |handle| self.resources[handle].resource_id == resource_id.0;
-        self.resource_index.find(hash, is_match)
+        self.resource_index.search(hash, is_match)
     }
 
     /// The record of a reservation of this shard, retired or not, whose LSN has this hash.
+    #[inline]
     pub(crate) fn find_reservation(
         &self,
         reservation_id: ReservationId,

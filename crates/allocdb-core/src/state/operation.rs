@@ -12,7 +12,7 @@ use crate::command::{Action, Command};
 use crate::ids::{Lsn, OperationId, ReservationId, Slot};
 use crate::outcome::{NO_INDEX, Outcome, Rejection, Table};
 use crate::slab::Handle;
-use crate::table::PLACEMENT_BOUND;
+use crate::table::Vacancy;
 
 impl State {
     /// R60, R61: what the operation with a command's id says, if it is remembered at `slot`: its
@@ -55,9 +55,20 @@ impl State {
     }
 
     /// The record under this id, past its window or not.
+    #[inline]
     pub(crate) fn find_operation(&self, operation_id: OperationId, hash: u32) -> Option<Handle> {
+        self.search_operation(operation_id, hash).ok()
+    }
+
+    /// The record under this id, past its window or not, or where a new one's key would go.
+    #[inline]
+    pub(super) fn search_operation(
+        &self,
+        operation_id: OperationId,
+        hash: u32,
+    ) -> Result<Handle, Vacancy> {
         let is_match = |handle| self.operations[handle].operation_id == operation_id.0;
-        self.operation_index.find(hash, is_match)
+        self.operation_index.search(hash, is_match)
     }
 
     /// R29, R30: what `valid_until_slot` decides at a commit's slot.
@@ -114,46 +125,52 @@ impl State {
         }
     }
 
-    /// R32: whether every key that the command may add finds a place within the bound.
+    /// R32: whether every key that the command may add finds a place within the bound. Where a
+    /// reserve's reservation goes, if nothing is taken back before.
+    #[inline]
     pub(super) fn check_placement(
         &self,
         command: &Command<'_>,
         hashes: &Hashes,
-        earlier: Option<Handle>,
+        earlier: Result<Handle, Vacancy>,
         lsn: Lsn,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Option<Vacancy>, Rejection> {
         // An id whose old record is still in memory gives up its cell for the new one.
-        if earlier.is_none() {
-            within_bound(&self.operation_index, hashes.operation, Table::Operations)?;
+        if let Err(vacancy) = earlier {
+            within_bound(vacancy, Table::Operations)?;
         }
         match command.action {
-            Action::CreateResource { resource_id }
-                if self.find_resource(resource_id, hashes.target).is_none() =>
-            {
-                within_bound(&self.resource_index, hashes.target, Table::Resources)
+            Action::CreateResource { resource_id } => {
+                if let Err(vacancy) = self.search_resource(resource_id, hashes.target) {
+                    within_bound(vacancy, Table::Resources)?;
+                }
+                Ok(None)
             }
             Action::Reserve { .. } => {
-                let hash = self.hash_key.id(lsn.0.into());
-                within_bound(&self.reservation_index, hash, Table::Reservations)
+                let vacancy = self.reservation_index.vacancy(self.lsn_hash(lsn));
+                within_bound(vacancy, Table::Reservations)?;
+                Ok(Some(vacancy))
             }
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 
     /// R12: remembers an answer, whatever it is. Room has been checked. `earlier` is the record
-    /// that has had the id so far.
+    /// that has had the id so far, or where the new one's key goes.
+    #[inline]
     pub(super) fn remember(
         &mut self,
         lsn: Lsn,
         operation_id: OperationId,
         hashes: &Hashes,
-        earlier: Option<Handle>,
+        earlier: Result<Handle, Vacancy>,
         execution: &Execution,
     ) {
-        if let Some(handle) = earlier {
+        if let Ok(handle) = earlier {
             self.forget_id(handle, hashes.operation);
         }
-        if self.operations.room() == 0 {
+        let is_full = self.operations.room() == 0;
+        if is_full {
             let has_room = self.take_back_operation();
             assert!(has_room, "room for an operation is checked before");
         }
@@ -175,7 +192,12 @@ impl State {
             code: execution.code,
         };
         let handle = self.operations.insert(record).expect("room is made before");
-        self.operation_index.insert(hashes.operation, handle);
+        let vacancy = match earlier {
+            Err(vacancy) if !is_full => vacancy,
+            // A key was removed since.
+            _ => self.operation_index.vacancy(hashes.operation),
+        };
+        self.operation_index.fill(vacancy, handle);
         self.operation_queue.push(handle);
     }
 
@@ -193,9 +215,11 @@ impl State {
     }
 }
 
-fn within_bound(index: &crate::table::Table, hash: u32, table: Table) -> Result<(), Rejection> {
-    match index.placement_within(hash, PLACEMENT_BOUND, |_| false) {
-        Some(_) => Ok(()),
-        None => Err(Rejection::PlacementExceeded { table }),
+#[inline]
+fn within_bound(vacancy: Vacancy, table: Table) -> Result<(), Rejection> {
+    if vacancy.is_within_bound() {
+        Ok(())
+    } else {
+        Err(Rejection::PlacementExceeded { table })
     }
 }

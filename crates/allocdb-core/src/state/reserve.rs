@@ -7,13 +7,14 @@ use crate::command::ResourceIds;
 use crate::ids::{HolderId, Lsn, Slot};
 use crate::outcome::ResultCode;
 use crate::slab::{Handle, Record};
+use crate::table::Vacancy;
 
 impl State {
     /// R41, R42. Checks (R43): each id in the order given is there and available; there is room for
     /// a reservation; the deadline's bucket has room.
     pub(super) fn reserve(
         &mut self,
-        lsn: Lsn,
+        (lsn, vacancy): (Lsn, Vacancy),
         (resource_ids, first_hash): (ResourceIds<'_>, u32),
         holder_id: HolderId,
         ttl_slots: u64,
@@ -30,11 +31,15 @@ impl State {
         if !self.wheel.has_room(deadline_slot) {
             return Execution::failed(ResultCode::ExpirationIndexFull);
         }
+        let mut vacancy = vacancy;
         if self.reservations.room() == 0 {
             let has_room = self.take_back_reservation();
             assert!(has_room, "room for a reservation is checked before");
+            // A key was removed.
+            vacancy = self.reservation_index.vacancy(self.lsn_hash(lsn));
         }
         let handle = self.insert_reservation(lsn, resource_ids, holder_id, deadline_slot);
+        self.reservation_index.fill(vacancy, handle);
         self.chain_resources(handle, first_resource, resource_ids);
         self.wheel
             .link(&mut self.reservations, handle, deadline_slot);
@@ -97,13 +102,8 @@ impl State {
             state: ReservationState::Reserved,
             ..ReservationRecord::EMPTY
         };
-        let handle = self
-            .reservations
-            .insert(record)
-            .expect("room is checked before");
-        self.reservation_index
-            .insert(self.hash_key.id(lsn.0.into()), handle);
-        handle
+        let handle = self.reservations.insert(record);
+        handle.expect("room is checked before")
     }
 
     /// Chains the resources, of which the first is at hand, to the reservation, in the order given.

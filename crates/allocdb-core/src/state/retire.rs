@@ -15,6 +15,7 @@ pub(crate) const TAKE_BACK_COUNT: u32 = 4;
 
 impl State {
     /// Takes a bounded number of past records back.
+    #[inline]
     pub(super) fn take_back_some(&mut self) {
         for _ in 0..TAKE_BACK_COUNT {
             if !self.take_back_operation() {
@@ -28,41 +29,50 @@ impl State {
         }
     }
 
-    /// Takes the oldest operation's memory back, if it is past its window.
+    /// Takes the oldest operation's memory back, if it is past its window. Mostly it is not, so the
+    /// look at it is apart from the work.
+    #[inline]
     pub(super) fn take_back_operation(&mut self) -> bool {
-        match self.operation_queue.at(0) {
-            Some(front) if self.is_operation_past(front) => {
-                let popped = self.operation_queue.pop();
-                assert!(popped == Some(front), "the front is what is popped");
-                let operation_id = self.operations[front].operation_id;
-                if operation_id != 0 {
-                    self.operation_index
-                        .remove(self.hash_key.id(operation_id), front);
-                }
-                self.operations.remove(front);
-                true
-            }
-            _ => false,
+        let front = self.operation_queue.at(0);
+        let is_past = front.is_some_and(|front| self.is_operation_past(front));
+        if is_past {
+            self.forget_first_operation();
         }
+        is_past
     }
 
     /// Takes the memory of the reservation that ended first back, if it is past its window, and
     /// raises the watermark (R18).
+    #[inline]
     pub(super) fn take_back_reservation(&mut self) -> bool {
-        match self.reservation_queue.at(0) {
-            Some(front) if self.is_retired(front) => {
-                let popped = self.reservation_queue.pop();
-                assert!(popped == Some(front), "the front is what is popped");
-                let record = self.reservations[front];
-                assert!(!record.state.is_live(), "only ended reservations retire");
-                self.reservation_index
-                    .remove(self.hash_key.id(record.lsn.0.into()), front);
-                self.reservations.remove(front);
-                self.retired_watermark = self.retired_watermark.max(record.lsn);
-                true
-            }
-            _ => false,
+        let front = self.reservation_queue.at(0);
+        let is_past = front.is_some_and(|front| self.is_retired(front));
+        if is_past {
+            self.forget_first_reservation();
         }
+        is_past
+    }
+
+    fn forget_first_operation(&mut self) {
+        let front = self.operation_queue.pop().expect("the front was looked at");
+        let operation_id = self.operations[front].operation_id;
+        // Zero where the same id came again after the window: another record has the key then.
+        if operation_id != 0 {
+            let hash = self.hash_key.id(operation_id);
+            self.operation_index.remove(hash, front);
+        }
+        self.operations.remove(front);
+    }
+
+    fn forget_first_reservation(&mut self) {
+        let front = self.reservation_queue.pop();
+        let front = front.expect("the front was looked at");
+        let record = &self.reservations[front];
+        assert!(!record.state.is_live(), "only ended reservations retire");
+        let lsn = record.lsn;
+        self.reservation_index.remove(self.lsn_hash(lsn), front);
+        self.reservations.remove(front);
+        self.retired_watermark = self.retired_watermark.max(lsn);
     }
 
     /// R45: whether one more reservation fits, in free memory or in memory that can be taken back.
@@ -72,11 +82,13 @@ impl State {
     }
 
     /// Whether an operation is gone at the last slot.
+    #[inline]
     pub(super) fn is_operation_past(&self, handle: Handle) -> bool {
         self.last_slot >= self.operations[handle].retire_after_slot
     }
 
     /// Whether a reservation has ended and is gone at the last slot.
+    #[inline]
     pub(super) fn is_retired(&self, handle: Handle) -> bool {
         let record = &self.reservations[handle];
         !record.state.is_live() && self.last_slot >= record.retire_after_slot
