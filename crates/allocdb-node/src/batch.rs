@@ -28,8 +28,8 @@ pub trait Batch: Send {
     /// refused.
     fn record_bytes(&self) -> usize;
 
-    /// The command at `index`, or why its form is none. Asked once for each index, in order, unless
-    /// an earlier one refuses the submission.
+    /// The command at `index`, or why its form is none. Asked once for each index, in order; not of
+    /// all where one refuses the submission.
     fn command(&self, index: usize) -> Result<Command<'_>, Rejection>;
 
     /// Takes the answer to the command at `index`. Called once for each index of a submission that

@@ -2,7 +2,8 @@
 //!
 //! 1. *Stage*: each command is read once from its caller, encoded into the frame, decoded from
 //!    there, and checked by what it and the configuration decide. A submission with one that fails
-//!    is refused whole, before anything of it is sequenced.
+//!    is refused whole, before anything of it is sequenced. From here on its form is not asked
+//!    about until it is applied.
 //! 2. *Accept*: a pure read at the commit's slot, the greatest of all (R63). Retries, conflicts and
 //!    what state rules out are answered at once and leave the frame; what is new stays in it.
 //! 3. *Log*: room in the file first, then the frame is made durable. With nothing new, neither
@@ -26,6 +27,7 @@
 mod upkeep;
 
 use std::collections::TryReserveError;
+use std::ops::Range;
 use std::time::Instant;
 
 use allocdb_core::canary::{Canary, is_planted, panic_if_planted};
@@ -334,17 +336,19 @@ impl<S: Storage> Committer<S> {
             sieve.leave_out(EXPIRE_DUE_BYTES);
         }
         let (mut retries, mut rejections) = (0, 0);
-        self.acceptance.begin(&state, slot, expires);
+        self.acceptance
+            .begin_of(&state, slot, expires, self.staged.len());
         let first_lsn = Lsn(state.last_lsn().0.saturating_add(1 + u64::from(expires)));
         for (stride, tag_begin) in self.staged.chunks(STRIDE).zip((0..).step_by(STRIDE)) {
             let lsn = Lsn(first_lsn.0.saturating_add(self.logged.len() as u64));
             state.look_ahead(lsn, stride.iter().map(|staged| staged.glance));
             for (tag, staged) in (tag_begin..).zip(stride) {
-                let (command, len) = sieve.current().expect("what was staged was decoded before");
-                let operation_id = command.operation_id;
+                let head = sieve.current_head();
+                let (head, len) = head.expect("what was staged was decoded and checked before");
+                let operation_id = head.operation_id;
                 let submission = group.submission(staged.submission as usize);
                 let hashes = &staged.glance.hashes;
-                let admission = self.acceptance.admit_hashed(&state, &command, hashes, tag);
+                let admission = self.acceptance.admit_checked(&state, &head, hashes, tag);
                 #[cfg(test)]
                 let admission = tests::planted(admission);
                 if matches!(admission, Admission::New { .. }) {
@@ -586,7 +590,8 @@ fn stage(
     slot
 }
 
-/// Reads one submission's commands.
+/// Reads one submission's commands, a stride at a time: all of a stride are written before the
+/// first is read back, for what has just been stored in pieces is slow to be loaded whole.
 fn stage_one(
     shared: &Shared,
     state: &State,
@@ -596,15 +601,26 @@ fn stage_one(
     staged: &mut Vec<Staged>,
 ) -> Result<(), SubmitError> {
     let end_max = frame.payload_len() + submission.record_bytes() as usize;
-    for index in 0..submission.command_count() {
-        let room = end_max - frame.payload_len();
-        let glance = stage_command(submission, index, state, frame, room)
-            .map_err(|rejection| SubmitError::Refused { index, rejection })?;
-        staged.push(Staged {
-            submission: number,
-            index,
-            glance,
-        });
+    let mut index = 0;
+    while index < submission.command_count() {
+        let position = frame.position();
+        let wanted = index..submission.command_count().min(index + narrow(STRIDE));
+        let refused = push_stride(submission, wanted, state, frame, end_max);
+        let mut copies = frame.commands_from(position);
+        for _ in 0..frame.count_from(position) {
+            let glance = check_copy(copies.next(), state)
+                .map_err(|rejection| SubmitError::Refused { index, rejection })?;
+            staged.push(Staged {
+                submission: number,
+                index,
+                glance,
+            });
+            index += 1;
+        }
+        // What was pushed before comes first.
+        if let Err(rejection) = refused {
+            return Err(SubmitError::Refused { index, rejection });
+        }
     }
     let (slot, bound) = (submission.slot(), shared.config.slot_max());
     // R6, R27: the slot is judged after the form.
@@ -617,25 +633,32 @@ fn stage_one(
     }
 }
 
-/// Reads one command from its caller into `room` bytes of the frame, and checks what it and the
-/// configuration decide, on the copy.
-fn stage_command(
+/// Reads commands from their caller into the frame, whose payload may grow up to `end_max`; ends at
+/// the first one that is refused.
+fn push_stride(
     submission: &Submission<'_>,
-    index: u32,
+    indices: Range<u32>,
     state: &State,
     frame: &mut FrameBuilder<'_>,
-    room: usize,
-) -> Result<Glance, Rejection> {
-    let command = submission.command(index)?;
-    let position = frame.position();
-    if !frame.push_within(&command, room) {
-        // Too long a bundle has its own answer; otherwise the caller changed it meanwhile.
-        command.check(state.config())?;
-        return Err(Rejection::Malformed {
-            field: "record_bytes",
-        });
+    end_max: usize,
+) -> Result<(), Rejection> {
+    for index in indices {
+        let command = submission.command(index)?;
+        if !frame.push_within(&command, end_max - frame.payload_len()) {
+            // Too long a bundle has its own answer; otherwise the caller changed it meanwhile.
+            command.check(state.config())?;
+            return Err(Rejection::Malformed {
+                field: "record_bytes",
+            });
+        }
     }
-    let copy = frame.command_at(position);
+    Ok(())
+}
+
+/// Checks what a command and the configuration decide, on the copy that was read back from the
+/// frame.
+#[inline]
+fn check_copy(copy: Option<Command<'_>>, state: &State) -> Result<Glance, Rejection> {
     let copy = copy.ok_or(Rejection::Malformed { field: "kind" })?;
     if matches!(copy.action, Action::ExpireDue { .. }) {
         return Err(Rejection::Malformed { field: "kind" });

@@ -1,9 +1,9 @@
 //! Encoding a frame into a caller's reusable buffer.
 //!
-//! A [`FrameBuilder`] takes commands one by one. A command is encoded, read back from the very
-//! bytes that will be written, judged, and kept or taken back with [`FrameBuilder::rewind`]: so a
-//! host that scribbles on its memory meanwhile cannot make log and state differ (R67). What is
-//! applied later is decoded from the same bytes once more.
+//! A [`FrameBuilder`] takes commands one by one. Commands are encoded, read back from the very bytes
+//! that will be written, judged, and kept or left out ([`FrameSieve`]): so a host that scribbles on
+//! its memory meanwhile cannot make log and state differ (R67). What is applied later is decoded
+//! from the same bytes once more.
 //!
 //! Invariants: nothing is written past the frame; the frame fills whole sectors; no sector of it is
 //! all zero, asserted sector by sector, because recovery takes a zero sector for one that was
@@ -16,7 +16,7 @@ use super::{
     ZERO_SECTOR,
 };
 use crate::bytes::Writer;
-use crate::codec;
+use crate::codec::{self, RecordHead};
 use crate::command::Command;
 use crate::ids::{Lsn, Slot};
 
@@ -125,6 +125,23 @@ impl<'a> FrameBuilder<'a> {
         codec::decode_record(record).map(|(command, _)| command)
     }
 
+    /// The commands whose records stand from `position` on, read from the frame's bytes. It ends
+    /// where one does not decode.
+    pub fn commands_from(&self, position: FramePosition) -> impl Iterator<Item = Command<'_>> {
+        let mut rest = &self.buffer[position.end..self.end];
+        std::iter::from_fn(move || {
+            let (command, len) = codec::decode_record(rest)?;
+            rest = &rest[len..];
+            Some(command)
+        })
+    }
+
+    /// How many records stand from `position` on.
+    #[must_use]
+    pub fn count_from(&self, position: FramePosition) -> u32 {
+        self.record_count - position.record_count
+    }
+
     /// Takes back everything from `position` on.
     pub fn rewind(&mut self, position: FramePosition) {
         assert!(position.end <= self.end, "a frame is rewound, not advanced");
@@ -200,7 +217,17 @@ impl<'a> FrameSieve<'a> {
         codec::decode_record(staged)
     }
 
+    /// The front of the client command that is to be kept or left out next, and its record's length;
+    /// `None` behind the last one. For those who decoded the record before.
+    #[inline]
+    #[must_use]
+    pub fn current_head(&self) -> Option<(RecordHead, usize)> {
+        let staged = self.buffer.get(self.at..self.staged_end)?;
+        codec::decode_head(staged)
+    }
+
     /// Keeps the current record, of `len` bytes; where it will stand.
+    #[inline]
     pub fn keep(&mut self, len: usize) -> FramePosition {
         let position = FramePosition {
             end: self.kept_end,
@@ -217,6 +244,7 @@ impl<'a> FrameSieve<'a> {
     }
 
     /// Leaves the current record, of `len` bytes, out.
+    #[inline]
     pub fn leave_out(&mut self, len: usize) {
         self.at += len;
         assert!(self.at <= self.staged_end, "no record is passed twice");

@@ -307,6 +307,7 @@ impl<'a> Commands<'a> {
 impl<'a> Iterator for Commands<'a> {
     type Item = (Lsn, Command<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let (command, len) = codec::decode_record(self.rest)?;
         let lsn = self.next_lsn;

@@ -7,16 +7,21 @@
 //! always has its result. The other way round, acceptance may be stricter: it counts the cells that
 //! earlier commands *could* take, where `apply` sees what they did.
 //!
-//! The scratch memory is stamped instead of cleared, so a commit of one command costs one.
+//! A command's form is judged apart from what the state says about it: an engine checks it when it
+//! first reads the command, and needs no more than the front of its record afterwards.
+
+mod scratch;
 
 use std::collections::TryReserveError;
 
 use super::{Hashes, State};
 use crate::canary::{Canary, is_planted};
-use crate::command::{Action, Command};
-use crate::ids::{Lsn, OperationId, Slot};
+use crate::codec::RecordHead;
+use crate::command::{Command, CommandKind};
+use crate::ids::{Lsn, Slot};
 use crate::outcome::{Outcome, Rejection, Table};
 use crate::table::{PLACEMENT_BOUND, Table as Index};
+use scratch::{PendingOperation, PendingOperations, TakenCell, TakenCells};
 
 /// What acceptance says about one command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +49,7 @@ pub struct Acceptance {
     base_lsn: Lsn,
     next_lsn: Option<Lsn>,
     room: u64,
+    command_count_max: usize,
     pending: PendingOperations,
     taken: TakenCells,
 }
@@ -56,6 +62,7 @@ impl Acceptance {
             base_lsn: Lsn(0),
             next_lsn: None,
             room: 0,
+            command_count_max: command_count_max as usize,
             pending: PendingOperations::new(command_count_max as usize)?,
             taken: TakenCells::new(command_count_max as usize)?,
         })
@@ -71,6 +78,18 @@ impl Acceptance {
     /// Begins a commit at `slot`, which is not before the state's last one. With
     /// `with_expire_due`, the first position goes to an `expire_due` in front.
     pub fn begin(&mut self, state: &State, slot: Slot, with_expire_due: bool) {
+        self.begin_of(state, slot, with_expire_due, self.command_count_max);
+    }
+
+    /// [`Acceptance::begin`] for those who know how many commands there are at most: a small commit
+    /// then stays in a small part of the scratch memory.
+    pub fn begin_of(
+        &mut self,
+        state: &State,
+        slot: Slot,
+        with_expire_due: bool,
+        command_count: usize,
+    ) {
         assert!(
             slot >= state.last_slot,
             "a commit's slot is the greatest of its submissions'"
@@ -79,8 +98,8 @@ impl Acceptance {
         self.base_lsn = state.last_lsn;
         self.next_lsn = state.last_lsn.after(1 + u64::from(with_expire_due));
         self.room = state.operation_room(slot);
-        self.pending.clear();
-        self.taken.clear();
+        self.pending.clear(command_count);
+        self.taken.clear(command_count);
     }
 
     /// Judges the next command; if it is new, counts it in. `tag` names it for later retries.
@@ -98,11 +117,36 @@ impl Acceptance {
         tag: u32,
     ) -> Admission {
         debug_assert_eq!(*hashes, state.hashes(command), "of this very command");
+        let kind = command.action.kind();
+        if kind == CommandKind::ExpireDue {
+            return Admission::Rejected(Rejection::Malformed { field: "kind" });
+        }
+        if let Err(rejection) = command.check(&state.config) {
+            return Admission::Rejected(rejection);
+        }
+        let head = RecordHead {
+            kind,
+            operation_id: command.operation_id,
+            valid_until_slot: command.valid_until_slot,
+        };
+        self.admit_checked(state, &head, hashes, tag)
+    }
+
+    /// [`Acceptance::admit_hashed`] of a client command whose form has been checked
+    /// ([`Command::check`]): all that is asked of it then stands at the front of its record.
+    #[inline]
+    pub fn admit_checked(
+        &mut self,
+        state: &State,
+        head: &RecordHead,
+        hashes: &Hashes,
+        tag: u32,
+    ) -> Admission {
         assert!(
             state.last_lsn == self.base_lsn,
             "nothing is applied while a commit is judged"
         );
-        match self.judge(state, command, hashes, tag) {
+        match self.judge(state, head, hashes, tag) {
             Ok(admission) => admission,
             Err(rejection) => Admission::Rejected(rejection),
         }
@@ -111,20 +155,17 @@ impl Acceptance {
     /// How many commands are new so far.
     #[must_use]
     pub fn new_count(&self) -> usize {
-        self.pending.entries.len()
+        self.pending.len()
     }
 
+    #[inline]
     fn judge(
         &mut self,
         state: &State,
-        command: &Command<'_>,
+        head: &RecordHead,
         hashes: &Hashes,
         tag: u32,
     ) -> Result<Admission, Rejection> {
-        if matches!(command.action, Action::ExpireDue { .. }) {
-            return Err(Rejection::Malformed { field: "kind" });
-        }
-        command.check(&state.config)?;
         let bound = state.config.slot_max();
         if self.slot > bound {
             return Err(Rejection::SlotOverflow {
@@ -132,62 +173,66 @@ impl Acceptance {
                 bound,
             });
         }
-        let operation_id = command.operation_id;
+        let operation_id = head.operation_id;
         if let Some(handle) = state.find_operation(operation_id, hashes.operation)
             && let Some(said) = state.repeated(handle, hashes.fingerprint, self.slot)
         {
             return said.map(Admission::Retry);
         }
-        if let Some(earlier) = self.pending.find(operation_id, hashes.operation) {
-            return if earlier.fingerprint == hashes.fingerprint {
-                Ok(Admission::RetryOf { tag: earlier.tag })
-            } else {
-                Err(Rejection::OperationConflict { lsn: earlier.lsn })
-            };
-        }
-        state.check_validity(command, self.slot)?;
+        let vacant = match self.pending.search(operation_id, hashes.operation) {
+            Err(vacant) => vacant,
+            Ok(earlier) if earlier.fingerprint == hashes.fingerprint => {
+                return Ok(Admission::RetryOf { tag: earlier.tag });
+            }
+            Ok(earlier) => return Err(Rejection::OperationConflict { lsn: earlier.lsn }),
+        };
+        state.check_validity(head.valid_until_slot, self.slot)?;
         let taken = if is_planted(Canary::RoomIgnoresCommit) {
             0
         } else {
-            self.pending.entries.len() as u64
+            self.pending.len() as u64
         };
         if taken >= self.room {
             return Err(state.operation_table_full());
         }
-        let lsn = self.take_cells(state, command, hashes)?;
+        let lsn = self.take_cells(state, head.kind, hashes)?;
         let pending = PendingOperation {
             operation_id,
             fingerprint: hashes.fingerprint,
             lsn,
             tag,
         };
-        self.pending.insert(pending, hashes.operation);
+        self.pending.insert(pending, vacant);
         self.next_lsn = lsn.after(1);
         Ok(Admission::New { lsn })
     }
 
     /// R32: finds places for every key that the command may add, and claims them and the next LSN.
+    #[inline]
     fn take_cells(
         &mut self,
         state: &State,
-        command: &Command<'_>,
+        kind: CommandKind,
         hashes: &Hashes,
     ) -> Result<Lsn, Rejection> {
         // R33: a reservation's place depends on its position.
         let lsn = self.next_lsn.ok_or(Rejection::LsnExhausted)?;
         let hash = hashes.operation;
         let operation = self.place(&state.operation_index, hash, Table::Operations)?;
-        let other = match command.action {
-            Action::CreateResource { .. } => {
+        let other = match kind {
+            CommandKind::CreateResource => {
                 self.place(&state.resource_index, hashes.target, Table::Resources)?
             }
-            Action::Reserve { .. } => {
+            CommandKind::Reserve => {
                 let hash = state.lsn_hash(lsn);
                 self.place(&state.reservation_index, hash, Table::Reservations)?
             }
             _ => None,
         };
-        for cell in [operation, other].into_iter().flatten() {
+        if let Some(cell) = operation {
+            self.taken.insert(cell);
+        }
+        if let Some(cell) = other {
             self.taken.insert(cell);
         }
         Ok(lsn)
@@ -196,6 +241,7 @@ impl Acceptance {
     /// The cell that a new key would take; none where cells need not be counted, because the
     /// table's capacity alone keeps every key within the bound. Counting them there would answer
     /// `overloaded` to a commit with more keys than cells, and hide that the table is full.
+    #[inline]
     fn place(
         &self,
         index: &Index,
@@ -210,188 +256,6 @@ impl Acceptance {
         let place = place.ok_or(Rejection::PlacementExceeded { table })?;
         let cell = place.cell;
         Ok(Some(TakenCell { table, cell }))
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct PendingOperation {
-    operation_id: OperationId,
-    fingerprint: u64,
-    lsn: Lsn,
-    tag: u32,
-}
-
-/// A cell of the scratch sets: meaningful while its stamp is the current one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stamped<T> {
-    stamp: u32,
-    value: T,
-}
-
-/// The new operation ids of the commit.
-#[derive(Debug)]
-struct PendingOperations {
-    entries: Vec<PendingOperation>,
-    cells: Vec<Stamped<u32>>,
-    stamp: u32,
-}
-
-impl PendingOperations {
-    fn new(count_max: usize) -> Result<Self, TryReserveError> {
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(count_max)?;
-        Ok(Self {
-            entries,
-            cells: stamped_cells(Self::cell_count(count_max))?,
-            stamp: 0,
-        })
-    }
-
-    const fn cell_count(count_max: usize) -> usize {
-        (count_max * 2).next_power_of_two()
-    }
-
-    fn memory_bytes(count_max: usize) -> u64 {
-        let entries = count_max * size_of::<PendingOperation>();
-        (entries + Self::cell_count(count_max) * size_of::<Stamped<u32>>()) as u64
-    }
-
-    fn clear(&mut self) {
-        self.entries.clear();
-        next_stamp(&mut self.stamp, &mut self.cells);
-    }
-
-    fn find(&self, operation_id: OperationId, hash: u32) -> Option<PendingOperation> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let mut cell = hash as usize & (self.cells.len() - 1);
-        while self.cells[cell].stamp == self.stamp {
-            let entry = self.entries[self.cells[cell].value as usize];
-            if entry.operation_id == operation_id {
-                return Some(entry);
-            }
-            cell = (cell + 1) & (self.cells.len() - 1);
-        }
-        None
-    }
-
-    fn insert(&mut self, entry: PendingOperation, hash: u32) {
-        assert!(
-            self.entries.len() < self.entries.capacity(),
-            "a commit's commands are bounded"
-        );
-        let index = u32::try_from(self.entries.len()).expect("bounded by a u32");
-        let mut cell = hash as usize & (self.cells.len() - 1);
-        while self.cells[cell].stamp == self.stamp {
-            cell = (cell + 1) & (self.cells.len() - 1);
-        }
-        self.cells[cell] = Stamped {
-            stamp: self.stamp,
-            value: index,
-        };
-        self.entries.push(entry);
-    }
-}
-
-/// A table cell that the commit will occupy.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct TakenCell {
-    table: Table,
-    cell: u32,
-}
-
-impl Default for TakenCell {
-    fn default() -> Self {
-        Self {
-            table: Table::Resources,
-            cell: 0,
-        }
-    }
-}
-
-/// The table cells that the commit's new keys will occupy: two a command at most.
-#[derive(Debug)]
-struct TakenCells {
-    cells: Vec<Stamped<TakenCell>>,
-    count: usize,
-    stamp: u32,
-}
-
-impl TakenCells {
-    fn new(count_max: usize) -> Result<Self, TryReserveError> {
-        Ok(Self {
-            cells: stamped_cells(Self::cell_count(count_max))?,
-            count: 0,
-            stamp: 0,
-        })
-    }
-
-    const fn cell_count(count_max: usize) -> usize {
-        (count_max * 4).next_power_of_two()
-    }
-
-    fn memory_bytes(count_max: usize) -> u64 {
-        (Self::cell_count(count_max) * size_of::<Stamped<TakenCell>>()) as u64
-    }
-
-    fn clear(&mut self) {
-        self.count = 0;
-        next_stamp(&mut self.stamp, &mut self.cells);
-    }
-
-    fn home(&self, taken: TakenCell) -> usize {
-        // Neighbouring cells are what gets asked about: a multiplication tears them apart.
-        let spread =
-            (u64::from(taken.cell) * 4 + taken.table as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        usize::try_from(spread >> 32).unwrap_or(0) & (self.cells.len() - 1)
-    }
-
-    fn contains(&self, taken: TakenCell) -> bool {
-        if self.count == 0 {
-            return false;
-        }
-        let mut cell = self.home(taken);
-        while self.cells[cell].stamp == self.stamp {
-            if self.cells[cell].value == taken {
-                return true;
-            }
-            cell = (cell + 1) & (self.cells.len() - 1);
-        }
-        false
-    }
-
-    fn insert(&mut self, taken: TakenCell) {
-        assert!(
-            self.count < self.cells.len() / 2,
-            "a commit's new keys are bounded"
-        );
-        assert!(!self.contains(taken), "a cell is claimed once");
-        let mut cell = self.home(taken);
-        while self.cells[cell].stamp == self.stamp {
-            cell = (cell + 1) & (self.cells.len() - 1);
-        }
-        self.cells[cell] = Stamped {
-            stamp: self.stamp,
-            value: taken,
-        };
-        self.count += 1;
-    }
-}
-
-fn stamped_cells<T: Copy + Default>(count: usize) -> Result<Vec<Stamped<T>>, TryReserveError> {
-    let mut cells = Vec::new();
-    cells.try_reserve_exact(count)?;
-    cells.resize(count, Stamped::default());
-    Ok(cells)
-}
-
-/// Outdates every cell at once; only when the stamps have run out are they cleared.
-fn next_stamp<T: Copy + Default>(stamp: &mut u32, cells: &mut [Stamped<T>]) {
-    *stamp = stamp.wrapping_add(1);
-    if *stamp == 0 {
-        cells.fill(Stamped::default());
-        *stamp = 1;
     }
 }
 

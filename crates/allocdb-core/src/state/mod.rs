@@ -284,7 +284,7 @@ impl State {
         {
             return repeated;
         }
-        self.check_validity(command, self.last_slot)?;
+        self.check_validity(command.valid_until_slot, self.last_slot)?;
         self.check_operation_room()?;
         let vacancy = self.check_placement(command, hashes, earlier, lsn)?;
         let execution = self.execute(lsn, &command.action, hashes.target, vacancy);

@@ -72,12 +72,12 @@ impl State {
     }
 
     /// R29, R30: what `valid_until_slot` decides at a commit's slot.
+    #[inline]
     pub(super) fn check_validity(
         &self,
-        command: &Command<'_>,
+        valid_until_slot: Slot,
         slot: Slot,
     ) -> Result<(), Rejection> {
-        let valid_until_slot = command.valid_until_slot;
         if valid_until_slot == Slot(0) {
             return Ok(());
         }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::command::Action;
+use crate::ids::OperationId;
 
 fn draw(random: &mut u64, bound: u64) -> u64 {
     *random = random
@@ -28,20 +30,22 @@ fn pending_operations_are_found_by_their_id_until_the_commit_is_over() {
         // Hashes that collide at the end of the cells and wrap round, and ones that spread.
         for hash_bound in [1, 3, 1 << 20] {
             for _ in 0..20 {
-                set.clear();
+                set.clear(count_max);
                 let mut model = BTreeMap::new();
                 for tag in 0..u32::try_from(count_max).expect("small") {
                     let id = u128::from(draw(&mut random, 1 << 30)) << 8 | u128::from(tag);
                     let hash =
                         u32::MAX - u32::try_from(draw(&mut random, hash_bound)).expect("u32");
-                    assert_eq!(set.find(OperationId(id), hash).map(|found| found.tag), None);
-                    set.insert(pending(id, tag), hash);
+                    let vacant = set
+                        .search(OperationId(id), hash)
+                        .expect_err("not there yet");
+                    set.insert(pending(id, tag), vacant);
                     model.insert(id, (hash, tag));
                     let other = OperationId(id ^ 1 << 127);
-                    assert_eq!(set.find(other, hash).map(|found| found.tag), None);
+                    assert!(set.search(other, hash).is_err());
                 }
                 for (&id, &(hash, tag)) in &model {
-                    let found = set.find(OperationId(id), hash).expect("inserted");
+                    let found = set.search(OperationId(id), hash).expect("inserted");
                     assert_eq!((found.tag, found.lsn), (tag, Lsn(u64::from(tag) + 1)));
                 }
             }
@@ -61,7 +65,7 @@ fn taken_cells_are_those_of_this_commit_in_their_own_table() {
         let mut set = TakenCells::new(count_max).expect("memory");
         for cell_bound in [4, 1000, 1 << 30] {
             for _ in 0..20 {
-                set.clear();
+                set.clear(count_max);
                 let mut model = BTreeSet::new();
                 for _ in 0..2 * count_max {
                     let number = usize::try_from(draw(&mut random, 3)).expect("small");
@@ -71,7 +75,7 @@ fn taken_cells_are_those_of_this_commit_in_their_own_table() {
                         cell,
                     };
                     assert_eq!(set.contains(taken), model.contains(&(number, cell)));
-                    if model.len() + 1 < set.cells.len() / 2 && model.insert((number, cell)) {
+                    if model.len() < set.cells.len() / 2 && model.insert((number, cell)) {
                         set.insert(taken);
                     }
                     assert!(set.contains(taken) == model.contains(&(number, cell)));
