@@ -158,6 +158,7 @@ impl Table {
 
     /// Where a new key would lie, passing over cells that `is_taken` claims as well; `None` if that
     /// is more than `bound` cells from its home.
+    #[inline]
     pub(crate) fn placement_within(
         &self,
         hash: u32,
@@ -165,14 +166,14 @@ impl Table {
         is_taken: impl Fn(u32) -> bool,
     ) -> Option<Placement> {
         let mut cell = self.home(hash);
-        for distance in 0..=bound {
+        let mut distance = 0;
+        while distance <= bound {
             if self.cells[cell] == EMPTY && !is_taken(narrow(cell)) {
-                return Some(Placement {
-                    cell: narrow(cell),
-                    distance,
-                });
+                let cell = narrow(cell);
+                return Some(Placement { cell, distance });
             }
             cell = self.after(cell);
+            distance += 1;
         }
         None
     }

@@ -202,8 +202,12 @@ pub(crate) unsafe fn submit(
         }
         // SAFETY: checked, and the caller's; inputs do not change during a call.
         let commands = unsafe { slice::from_raw_parts(commands, count) };
-        check_bundles(commands, &ranges)?;
-        let mut batch = Many { commands, outcomes };
+        let record_bytes = survey(commands, &ranges)?;
+        let mut batch = Many {
+            commands,
+            record_bytes,
+            outcomes,
+        };
         database.engine.submit(slot_given(slot), &mut batch)?;
         Ok(())
     };
@@ -211,14 +215,19 @@ pub(crate) unsafe fn submit(
     unsafe { entry::call(db, &ranges, error, body) }
 }
 
-/// The bundles' arrays against the call's outputs.
-fn check_bundles(commands: &[allocdb_command], ranges: &[Memory; 3]) -> Result<(), Failure> {
-    for command in commands.iter().filter(|command| command.id_count > 0) {
-        let read_count = command.id_count.min(BUNDLE_LEN_MAX) as usize;
-        let ids = Memory::input(3, "a command's ids", command.ids, read_count);
-        memory::check(&[ids, ranges[1], ranges[2]])?;
+/// Looks at all commands once before any is carried out: checks the bundles' arrays against the
+/// call's outputs, and adds up the bytes of the records.
+fn survey(commands: &[allocdb_command], ranges: &[Memory; 3]) -> Result<usize, Failure> {
+    let mut bytes = 0;
+    for command in commands {
+        if command.id_count > 0 {
+            let read_count = command.id_count.min(BUNDLE_LEN_MAX) as usize;
+            let ids = Memory::input(3, "a command's ids", command.ids, read_count);
+            memory::check(&[ids, ranges[1], ranges[2]])?;
+        }
+        bytes += record_bytes(command);
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// A batch of one.
@@ -252,6 +261,7 @@ impl Batch for One<'_> {
 /// A batch of the caller's array, answered in the caller's array.
 struct Many<'a> {
     commands: &'a [allocdb_command],
+    record_bytes: usize,
     outcomes: *mut allocdb_outcome,
 }
 
@@ -264,7 +274,7 @@ impl Batch for Many<'_> {
     }
 
     fn record_bytes(&self) -> usize {
-        self.commands.iter().map(record_bytes).sum()
+        self.record_bytes
     }
 
     fn command(&self, index: usize) -> Result<Command<'_>, Rejection> {

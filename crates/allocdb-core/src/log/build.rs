@@ -1,9 +1,9 @@
 //! Encoding a frame into a caller's reusable buffer.
 //!
-//! A [`FrameBuilder`] takes commands one by one. Commands are encoded, read back from the very bytes
-//! that will be written, judged, and kept or left out ([`FrameSieve`]): so a host that scribbles on
-//! its memory meanwhile cannot make log and state differ (R67). What is applied later is decoded
-//! from the same bytes once more.
+//! A [`FrameBuilder`] takes commands one by one. Commands are encoded, read back from the very
+//! bytes that will be written, judged, and kept or left out ([`FrameSieve`]): so a host that
+//! scribbles on its memory meanwhile cannot make log and state differ (R67). What is applied later
+//! is decoded from the same bytes once more.
 //!
 //! Invariants: nothing is written past the frame; the frame fills whole sectors; no sector of it is
 //! all zero, asserted sector by sector, because recovery takes a zero sector for one that was
@@ -217,8 +217,8 @@ impl<'a> FrameSieve<'a> {
         codec::decode_record(staged)
     }
 
-    /// The front of the client command that is to be kept or left out next, and its record's length;
-    /// `None` behind the last one. For those who decoded the record before.
+    /// The front of the client command that is to be kept or left out next, and its record's
+    /// length; `None` behind the last one. For those who decoded the record before.
     #[inline]
     #[must_use]
     pub fn current_head(&self) -> Option<(RecordHead, usize)> {

@@ -13,7 +13,9 @@
 //! Nothing here changes or decides anything: an answer that was touched in vain costs its time
 //! alone. Rejected: prefetch instructions, which are not to be had without `unsafe`; a load whose
 //! value is handed to [`black_box`] does the same, and also fills the TLB. Rejected too: looking
-//! ahead over a whole commit at once; thousands of commands push each other's lines out again.
+//! ahead over a whole commit at once; thousands of commands push each other's lines out again; and
+//! going along the lists of free records, each of which has to come before the next one is known:
+//! the waiting only moves from the command into the loop.
 
 use std::hint::black_box;
 
@@ -87,14 +89,28 @@ impl State {
         }
         // Each of them takes several back where a window has just passed over many.
         let past_count = count * TAKE_BACK_COUNT as usize;
-        self.touch_past_records(slot, past_count);
+        let (operations, reservations) = self.touch_past_records(slot, past_count);
         for glance in glances.clone() {
             self.touch_target(&glance);
         }
-        self.touch_past_cells(slot, past_count);
+        self.touch_past_cells(operations, reservations);
         for glance in glances {
             self.touch_held_resource(&glance);
         }
+    }
+
+    /// Loads what ending this due reservation will look at; the next one that is due.
+    #[inline]
+    pub(super) fn touch_due(&self, handle: Handle) -> Handle {
+        if handle.is_none() {
+            return handle;
+        }
+        self.touch_reservation(handle);
+        let record = &self.reservations[handle];
+        if !record.first_resource.is_none() {
+            black_box(self.resources[record.first_resource].version);
+        }
+        record.links.next
     }
 
     fn touch_target(&self, glance: &Glance) {
@@ -124,13 +140,19 @@ impl State {
         }
     }
 
-    fn touch_past_records(&self, slot: Slot, count: usize) {
+    /// How many operations and reservations there were.
+    fn touch_past_records(&self, slot: Slot, count: usize) -> (usize, usize) {
+        let mut operations = 0;
         for handle in self.past_operations(slot, count) {
             black_box(self.operations[handle].operation_id);
+            operations += 1;
         }
+        let mut reservations = 0;
         for handle in self.past_reservations(slot, count) {
             self.touch_reservation(handle);
+            reservations += 1;
         }
+        (operations, reservations)
     }
 
     /// A reservation lies in two lines: loads something of either.
@@ -139,14 +161,19 @@ impl State {
         black_box((record.first_resource_id, record.first_resource));
     }
 
-    fn touch_past_cells(&self, slot: Slot, count: usize) {
-        for handle in self.past_operations(slot, count) {
-            let hash = self.hash_key.id(self.operations[handle].operation_id);
-            black_box(self.operation_index.touch(hash));
+    /// The cells of so many records at the front, all of them past.
+    fn touch_past_cells(&self, operations: usize, reservations: usize) {
+        for index in 0..operations {
+            if let Some(handle) = self.operation_queue.at(index) {
+                let hash = self.hash_key.id(self.operations[handle].operation_id);
+                black_box(self.operation_index.touch(hash));
+            }
         }
-        for handle in self.past_reservations(slot, count) {
-            let hash = self.lsn_hash(self.reservations[handle].lsn);
-            black_box(self.reservation_index.touch(hash));
+        for index in 0..reservations {
+            if let Some(handle) = self.reservation_queue.at(index) {
+                let hash = self.lsn_hash(self.reservations[handle].lsn);
+                black_box(self.reservation_index.touch(hash));
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! The scratch sets of one commit: its operation ids, and the table cells that its keys will occupy.
+//! The scratch sets of one commit: its operation ids, and the table cells that its keys will
+//! occupy.
 //!
 //! Both are open-addressed. Their cells are stamped instead of cleared, and a commit uses as many
 //! of them as it may need: so one of a single command costs one, and what a middling one touches
