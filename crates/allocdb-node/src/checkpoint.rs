@@ -1,7 +1,7 @@
 //! A checkpoint: a snapshot of the state, and a log that no longer goes back beyond the one before.
 //!
-//! With A the last applied LSN when it begins, and P that of the newest *older* snapshot known to be
-//! whole:
+//! With A the last applied LSN when it begins, and P that of the newest *older* snapshot known to
+//! be whole:
 //!
 //! 1. sync the log, so that no snapshot is ever ahead of it;
 //! 2. write `snapshot-A` under a temporary name, sync it, rename it, sync the directory;
@@ -13,8 +13,8 @@
 //! It goes in slices of [`SLICE_BYTES`], between which commits are made: the snapshot is of A
 //! whatever comes ([`Slices`]), and frames that come are copied behind the others. Each slice is
 //! synced by itself, so that no sync has much to do. The last one copies what frames are left, and
-//! ends with the new log in its place; no frame is acknowledged in a file whose name may yet be lost:
-//! until the directory is synced, a power cut brings the old log back.
+//! ends with the new log in its place; no frame is acknowledged in a file whose name may yet be
+//! lost: until the directory is synced, a power cut brings the old log back.
 //!
 //! A crash leaves the old arrangement or the new one at every point: snapshot-A beside the old log
 //! is usable, since the log still reaches A. Keeping P *and* the frames after it is what makes a
@@ -22,10 +22,10 @@
 //! begins already, and nothing is dropped.
 //!
 //! What fails on a temporary file (a full disk, say) is given up and reported, and nothing halts.
-//! Any other failure ends the log, as a failed commit does. Rejected: a thread of its own, which the
-//! host would have to know of, and which would need the state's lock for as long as a slice does; and
-//! replaying the log onto the last snapshot beside the live engine, which needs the state's memory
-//! twice.
+//! Any other failure ends the log, as a failed commit does. Rejected: a thread of its own, which
+//! the host would have to know of, and which would need the state's lock for as long as a slice
+//! does; and replaying the log onto the last snapshot beside the live engine, which needs the
+//! state's memory twice.
 
 use std::time::Instant;
 
@@ -87,8 +87,8 @@ struct Copy<S: Storage> {
 }
 
 impl<S: Storage> Checkpoint<S> {
-    /// Begins a checkpoint of `state`, which is what `wal` has. `None` where nothing has moved since
-    /// the last complete one.
+    /// Begins a checkpoint of `state`, which is what `wal` has. `None` where nothing has moved
+    /// since the last complete one.
     pub(crate) fn begin(
         wal: &mut Wal<S>,
         state: &mut State,
@@ -126,8 +126,8 @@ impl<S: Storage> Checkpoint<S> {
         }))
     }
 
-    /// Writes the next slice; the report once all is done. [`Checkpoint::release`] comes after each,
-    /// and [`Checkpoint::give_up`] after an error. The state must not have lost what it was.
+    /// Writes the next slice; the report once all is done. [`Checkpoint::release`] comes after
+    /// each, and [`Checkpoint::give_up`] after an error. The state must not have lost what it was.
     pub(crate) fn step(
         &mut self,
         wal: &mut Wal<S>,

@@ -236,8 +236,8 @@ impl<S: Storage> Engine<S> {
         })
     }
 
-    /// Writes a snapshot and cuts the log. Commits go on between its slices, each of which takes its
-    /// turn in the queue; reads never wait.
+    /// Writes a snapshot and cuts the log. Commits go on between its slices, each of which takes
+    /// its turn in the queue; reads never wait.
     pub fn checkpoint(&self) -> Result<CheckpointReport, CheckpointError> {
         let _call = self.gate.enter().ok_or(CheckpointError::Closed)?;
         if self.reading.is_some() {

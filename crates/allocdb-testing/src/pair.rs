@@ -6,8 +6,9 @@
 //! restart writes the state as a snapshot and goes on from what is read back; in some histories
 //! the commands since the last one are also replayed from their records, onto the snapshot before,
 //! and must give the same bytes (R85). Now and then a snapshot is written in slices while commands
-//! go on, and must be of the moment at which it began. Rejected: comparing all reads after every command, as a
-//! first version did, which is twenty times slower and has not found anything that this misses.
+//! go on, and must be of the moment at which it began. Rejected: comparing all reads after every
+//! command, as a first version did, which is twenty times slower and has not found anything that
+//! this misses.
 
 use allocdb_core::codec::{decode_record, encode_record, record_len};
 use allocdb_core::snapshot::{self, Overrides};

@@ -3,8 +3,8 @@
 //! A snapshot of a state that nothing changes meanwhile is written front to back. One in slices
 //! ([`Slices`]) is of the moment at which it began: between two pieces commands may be applied, and
 //! what they change is kept as it was, in bounded memory. It writes the queues and the free lists
-//! first, though they come last in the file, because every record that is reused takes a link out of
-//! a free list: once those are written, only what lies ahead of the walk has to be kept.
+//! first, though they come last in the file, because every record that is reused takes a link out
+//! of a free list: once those are written, only what lies ahead of the walk has to be kept.
 //!
 //! Allocation-free, so a writer may take its time while others read.
 
@@ -27,7 +27,8 @@ pub const PIECE_BYTES_MIN: usize = HEADER_BYTES;
 
 const _: () = assert!(PIECE_BYTES_MIN <= BUFFER_BYTES);
 const _: () = assert!(
-    RESERVATION_BYTES + (SECTION_HEADER_BYTES + SECTION_TRAILER_BYTES) as usize <= PIECE_BYTES_MIN,
+    RESERVATION_BYTES as u64 + SECTION_HEADER_BYTES + SECTION_TRAILER_BYTES
+        <= PIECE_BYTES_MIN as u64,
     "every piece gets on"
 );
 

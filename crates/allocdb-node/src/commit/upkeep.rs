@@ -29,8 +29,8 @@ impl<S: Storage> Committer<S> {
         self.checkpoint.is_some() || self.wal.bytes_since_checkpoint() >= self.checkpoint_due_bytes
     }
 
-    /// Writes the next slice, of the checkpoint under way or of a new one. What fails is said in the
-    /// log and counted; nobody waits for it.
+    /// Writes the next slice, of the checkpoint under way or of a new one. What fails is said in
+    /// the log and counted; nobody waits for it.
     pub(super) fn keep_up(&mut self, shared: &Shared) {
         if self.checkpoint.is_some() || self.begin_checkpoint(shared) == Ok(true) {
             let _ = self.go_on(shared);
