@@ -280,8 +280,8 @@ impl<T> Index<Handle> for Slab<T> {
 impl<T: Record> IndexMut<Handle> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, handle: Handle) -> &mut T {
-        if self.before.is_ahead(handle) {
-            self.before.keep(handle, self.records[handle.index()]);
+        if self.before.is_concerned(handle) {
+            self.before.keep(handle, &self.records[handle.index()]);
         }
         &mut self.records[handle.index()]
     }

@@ -37,8 +37,8 @@ pub(crate) const fn image_count_max(capacity: u32) -> u32 {
 pub(super) struct BeforeImages<T> {
     /// The first record that the walk has not passed.
     begin: u32,
-    /// How many there are from it on: 0 where nothing is being written down.
-    count: u32,
+    /// Where the walk ends: 0 where nothing is being written down.
+    end: u32,
     /// For each handle one more than the place of its copy; 0 for none.
     place_of: Vec<u32>,
     images: Vec<T>,
@@ -57,7 +57,7 @@ impl<T: Record> BeforeImages<T> {
         free_places.try_reserve_exact(image_count_max as usize)?;
         Ok(Self {
             begin: 0,
-            count: 0,
+            end: 0,
             place_of,
             images,
             free_places,
@@ -74,7 +74,7 @@ impl<T: Record> BeforeImages<T> {
 
     /// Begins a walk over the first `record_count` records.
     pub(super) fn begin(&mut self, record_count: u32) {
-        assert!(self.count == 0, "one walk at a time");
+        assert!(self.end == 0, "one walk at a time");
         let known = record_count as usize;
         assert!(
             known <= self.place_of.capacity(),
@@ -83,22 +83,25 @@ impl<T: Record> BeforeImages<T> {
         if self.place_of.len() < known {
             self.place_of.resize(known, 0);
         }
-        (self.begin, self.count) = (0, record_count);
+        (self.begin, self.end) = (0, record_count);
         self.is_lost = false;
     }
 
-    /// Whether a change of this record has to be told to [`BeforeImages::keep`] first.
+    /// Whether a change of this record has to be told to [`BeforeImages::keep`] first. One
+    /// comparison, since every change asks.
     #[inline]
-    pub(super) const fn is_ahead(&self, handle: Handle) -> bool {
-        handle.0.wrapping_sub(self.begin) < self.count
+    pub(super) const fn is_concerned(&self, handle: Handle) -> bool {
+        handle.0 < self.end
     }
 
-    /// Keeps what a record is before its first change.
+    /// Keeps what a record is before its first change, unless the walk has passed it.
     #[cold]
-    pub(super) fn keep(&mut self, handle: Handle, record: T) {
-        if self.place_of[handle.index()] != 0 || is_planted(Canary::ChangeNotKept) {
+    pub(super) fn keep(&mut self, handle: Handle, record: &T) {
+        let is_known = handle.0 < self.begin || self.place_of[handle.index()] != 0;
+        if is_known || is_planted(Canary::ChangeNotKept) {
             return;
         }
+        let record = *record;
         let place = match self.free_places.pop() {
             Some(place) => {
                 self.images[place as usize] = record;
@@ -109,7 +112,7 @@ impl<T: Record> BeforeImages<T> {
                 u32::try_from(self.images.len() - 1).expect("bounded by a u32")
             }
             None => {
-                (self.is_lost, self.count) = (true, 0);
+                (self.is_lost, self.end) = (true, 0);
                 return;
             }
         };
@@ -125,8 +128,7 @@ impl<T: Record> BeforeImages<T> {
 
     /// The walk has passed all records before `next`.
     pub(super) fn pass(&mut self, next: u32) {
-        let end = self.begin + self.count;
-        let next = next.clamp(self.begin, end);
+        let next = next.max(self.begin).min(self.end);
         for handle in self.begin..next {
             let place = &mut self.place_of[handle as usize];
             if let Some(free) = place.checked_sub(1) {
@@ -134,22 +136,25 @@ impl<T: Record> BeforeImages<T> {
                 self.free_places.push(free);
             }
         }
-        (self.begin, self.count) = (next, end - next);
+        self.begin = next;
+        if next == self.end {
+            (self.begin, self.end) = (0, 0);
+        }
     }
 
     /// Ends the walk, wherever it stands.
     pub(super) fn end(&mut self) {
-        if self.count > 0 || self.is_lost {
+        if self.end > 0 || self.is_lost {
             self.place_of.fill(0);
         }
-        (self.begin, self.count, self.is_lost) = (0, 0, false);
+        (self.begin, self.end, self.is_lost) = (0, 0, false);
         self.images.clear();
         self.free_places.clear();
     }
 
     /// How many more records may change; without a walk, any number.
     pub(super) fn room(&self) -> u32 {
-        if self.count == 0 {
+        if self.end == 0 {
             return u32::MAX;
         }
         let kept_count = self.images.len() - self.free_places.len();
