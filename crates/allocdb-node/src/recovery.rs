@@ -621,7 +621,6 @@ fn apply(state: &mut State, frame: &Frame<'_>) -> Result<(), CorruptReason> {
             count += 1;
         }
         let stride = glances[..count].iter().flatten().copied();
-        state.look_ahead(records.next_lsn(), stride.clone());
         state.look_ahead_to_apply(slot, stride.clone());
         for (glance, (expected_lsn, command)) in stride.zip(&mut records) {
             // R85: the same function as for live commits.

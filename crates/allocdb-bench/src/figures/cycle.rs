@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use allocdb_core::outcome::Verdict;
 use allocdb_core::state::{Glance, STRIDE};
-use allocdb_core::{Command, Config, Lsn, Outcome, ResultCode, Slot, State};
+use allocdb_core::{Command, Config, Outcome, ResultCode, Slot, State};
 
 use super::database::{operation, reserve, shuffled};
 use super::{index, nanoseconds, narrow};
@@ -226,8 +226,6 @@ fn apply(state: &mut State, slot: Slot, commands: &[Command<'_>], scratch: &mut 
     scratch.glances.extend(glances);
     let strides = scratch.glances.chunks(STRIDE);
     for (commands, glances) in commands.chunks(STRIDE).zip(strides) {
-        let next_lsn = Lsn(state.last_lsn().0 + 1);
-        state.look_ahead(next_lsn, glances.iter().copied());
         state.look_ahead_to_apply(slot, glances.iter().copied());
         for (command, glance) in commands.iter().zip(glances) {
             let applied = state.apply_hashed(slot, command, &glance.hashes);

@@ -4,10 +4,6 @@ use super::State;
 use super::record::ReservationState;
 use crate::ids::{Lsn, Slot};
 
-/// How many reservations the look ahead is in front of the one that is ended: enough for what they
-/// hold to have come.
-const AHEAD: u32 = 8;
-
 impl State {
     /// R55, R56: whether an `expire_due` at `slot` would end anything.
     #[must_use]
@@ -21,14 +17,8 @@ impl State {
             self.wheel.slot() == self.last_slot,
             "the wheel stands at the last slot"
         );
-        // A list is loaded one record after the other: beside the work, not before it.
-        let mut ahead = self.wheel.due().head;
-        for _ in 0..limit.min(AHEAD) {
-            ahead = self.touch_due(ahead);
-        }
         let mut count = 0;
         while count < limit && !self.wheel.due().head.is_none() {
-            ahead = self.touch_due(ahead);
             let handle = self.wheel.due().head;
             let record = self.reservations[handle];
             // R82, R84.

@@ -14,8 +14,8 @@
 //! alone. Rejected: prefetch instructions, which are not to be had without `unsafe`; a load whose
 //! value is handed to [`black_box`] does the same, and also fills the TLB. Rejected too: looking
 //! ahead over a whole commit at once; thousands of commands push each other's lines out again; and
-//! going along the lists of free records, each of which has to come before the next one is known:
-//! the waiting only moves from the command into the loop.
+//! going along the lists of free and of due records, each of which has to come before the next one
+//! is known: the waiting only moves from the command into the loop.
 
 use std::hint::black_box;
 
@@ -71,9 +71,11 @@ impl State {
         }
     }
 
-    /// Loads what applying these commands at `slot` will look at: what they name, and the oldest
+    /// Loads what applying these commands next, at `slot`, will look at: what judging them does,
+    /// which in a large commit is long gone from the caches again, what they name, and the oldest
     /// records past their window, which they take back.
     pub fn look_ahead_to_apply(&self, slot: Slot, glances: impl Iterator<Item = Glance> + Clone) {
+        self.look_ahead(Lsn(self.last_lsn.0.wrapping_add(1)), glances.clone());
         let mut count = 0;
         for glance in glances.clone() {
             count += 1;
@@ -97,20 +99,6 @@ impl State {
         for glance in glances {
             self.touch_held_resource(&glance);
         }
-    }
-
-    /// Loads what ending this due reservation will look at; the next one that is due.
-    #[inline]
-    pub(super) fn touch_due(&self, handle: Handle) -> Handle {
-        if handle.is_none() {
-            return handle;
-        }
-        self.touch_reservation(handle);
-        let record = &self.reservations[handle];
-        if !record.first_resource.is_none() {
-            black_box(self.resources[record.first_resource].version);
-        }
-        record.links.next
     }
 
     fn touch_target(&self, glance: &Glance) {
