@@ -47,6 +47,8 @@ const SECTOR: u64 = SECTOR_BYTES as u64;
 /// What is written between two commits: some milliseconds, with the sync. Next to nothing in tests,
 /// whose small databases would otherwise be written in one slice.
 const SLICE_BYTES: u64 = if IS_TRIED { 4 << 10 } else { 1 << 20 };
+/// Zeros that are written between two commits.
+const ZERO_BYTES: u64 = 1 << 20;
 /// What is written at a time, by way of the stack: the thread is the host's.
 const PIECE_BYTES: usize = if IS_TRIED { 512 } else { 16 << 10 };
 const IS_TRIED: bool = cfg!(any(test, feature = "torture"));
@@ -318,9 +320,8 @@ impl<S: Storage> Copy<S> {
         if self.copied_to == end || self.zeros_to > 0 {
             let file_bytes = (self.place(end) + 2 * SECTOR).next_multiple_of(wal.prealloc_bytes());
             let from = self.zeros_to.max(self.place(self.copied_to));
-            let to = file_bytes.min(from + budget).max(from);
+            let to = file_bytes.min(from + ZERO_BYTES).max(from);
             write_zeros(storage, &self.file, from, to).map_err(CopyError::Target)?;
-            budget -= to - from;
             self.zeros_to = to;
             if to >= file_bytes && end - self.copied_to <= budget {
                 return Ok(true);

@@ -39,7 +39,7 @@ use crate::recovery::{self, Recovered};
 use crate::report::{BackupReport, CheckpointReport, RecoveryReport, TickResult};
 use crate::storage::Storage;
 use crate::submission::{CheckpointProgress, Submission};
-use crate::sync::{Mutex, PoisonError, TryLockError};
+use crate::sync::{Mutex, PoisonError, TryLockError, yield_now};
 
 /// One open database.
 pub struct Engine<S: Storage> {
@@ -247,22 +247,22 @@ impl<S: Storage> Engine<S> {
         let mut target = None;
         loop {
             let mut submission = Submission::checkpoint(target);
-            match self.run(&mut submission) {
+            match self.try_run(&mut submission) {
                 Ok(()) => match submission.checkpoint? {
                     CheckpointProgress::Done(report) => return Ok(report),
                     CheckpointProgress::Pending { target: lsn } => target = Some(lsn),
                 },
                 // Under way it goes on behind the commits of those who fill the queue.
-                Err(SubmitError::Overloaded { .. }) if target.is_some() => {
-                    std::thread::yield_now();
+                Err(Refusal::Full) if target.is_some() => yield_now(),
+                Err(refusal) => {
+                    return Err(match self.refused(refusal) {
+                        SubmitError::Overloaded { capacity } => {
+                            CheckpointError::Overloaded { capacity }
+                        }
+                        SubmitError::Halted { reason } => CheckpointError::Halted { reason },
+                        _ => unreachable!("the queue refuses for two reasons"),
+                    });
                 }
-                Err(SubmitError::Overloaded { capacity }) => {
-                    return Err(CheckpointError::Overloaded { capacity });
-                }
-                Err(SubmitError::Halted { reason }) => {
-                    return Err(CheckpointError::Halted { reason });
-                }
-                Err(_) => unreachable!("the queue refuses for two reasons"),
             }
         }
     }
@@ -332,13 +332,18 @@ impl<S: Storage> Engine<S> {
 
     /// Waits for the submission to be carried out; leads where it is this thread's turn.
     fn run(&self, submission: &mut Submission<'_>) -> Result<(), SubmitError> {
+        let ran = self.try_run(submission);
+        ran.map_err(|refusal| self.refused(refusal))
+    }
+
+    fn try_run(&self, submission: &mut Submission<'_>) -> Result<(), Refusal> {
         let _cancellation_off = CancellationOff::new();
         let queue = &self.shared.queue;
         let led = queue.run(submission, |group| self.lead(group));
         if queue.halt_reason().is_some() {
             self.show_halt();
         }
-        led.map_err(|refusal| self.refused(refusal))
+        led
     }
 
     /// Carries out one group on this thread.
@@ -352,11 +357,16 @@ impl<S: Storage> Engine<S> {
         committer.lead(&self.shared, group);
     }
 
+    /// What a caller is told whom the queue refused.
     fn refused(&self, refusal: Refusal) -> SubmitError {
+        let queue = &self.shared.queue;
         match refusal {
-            Refusal::Full => SubmitError::Overloaded {
-                capacity: self.shared.queue.bounds().ticket_count,
-            },
+            Refusal::Full => {
+                queue.count_overload();
+                SubmitError::Overloaded {
+                    capacity: queue.bounds().ticket_count,
+                }
+            }
             Refusal::Halted(reason) => SubmitError::Halted { reason },
         }
     }

@@ -178,7 +178,6 @@ impl Queue {
         let more = |count: u32| (count < bound).then_some(count + 1);
         let order = Ordering::Relaxed;
         if self.waiting_count.fetch_update(order, order, more).is_err() {
-            self.overloads.fetch_add(1, order);
             return Err(Refusal::Full);
         }
         self.inbox.push(ticket).ok_or_else(|| {
@@ -262,7 +261,12 @@ impl Queue {
         }
     }
 
-    /// Tickets that wait, and how many were refused for lack of a place.
+    /// Counts a caller who is told that there is no place.
+    pub(crate) fn count_overload(&self) {
+        self.overloads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tickets that wait, and how many callers were told that there is no place.
     pub(crate) fn len_and_overloads(&self) -> (u32, u64) {
         let order = Ordering::Relaxed;
         (self.waiting_count.load(order), self.overloads.load(order))
