@@ -8,7 +8,8 @@
 //! 3. write a log under a temporary name: a header that begins after P, the frames after P byte for
 //!    byte, a marker of A and the snapshot's checksum; zeros behind; sync, rename, sync the
 //!    directory;
-//! 4. remove the snapshots older than P.
+//! 4. remove the snapshots older than P, and let go of them and of the old log piece by piece: to
+//!    free a large file takes the file system as long as to write a slice.
 //!
 //! It goes in slices of [`SLICE_BYTES`], between which commits are made: the snapshot is of A
 //! whatever comes ([`Slices`]), and frames that come are copied behind the others. Each slice is
@@ -49,6 +50,8 @@ const SECTOR: u64 = SECTOR_BYTES as u64;
 const SLICE_BYTES: u64 = if IS_TRIED { 4 << 10 } else { 1 << 20 };
 /// Zeros that are written between two commits.
 const ZERO_BYTES: u64 = 1 << 20;
+/// What is freed of an old file between two commits.
+const FREE_BYTES: u64 = 16 << 20;
 /// What is written at a time, by way of the stack: the thread is the host's.
 const PIECE_BYTES: usize = if IS_TRIED { 512 } else { 16 << 10 };
 const IS_TRIED: bool = cfg!(any(test, feature = "torture"));
@@ -72,7 +75,16 @@ pub(crate) struct Checkpoint<S: Storage> {
 enum Stage<S: Storage> {
     Snapshot(S::File),
     Log(Copy<S>),
+    /// An old file without a name; P.
+    Old(Option<Unnamed<S>>, Lsn),
     Done,
+}
+
+/// A file that is gone when it is closed.
+#[derive(Debug)]
+struct Unnamed<S: Storage> {
+    file: S::File,
+    bytes: u64,
 }
 
 /// The new log.
@@ -138,10 +150,11 @@ impl<S: Storage> Checkpoint<S> {
         let begun = Instant::now();
         // Twice what has come since, or it would never end.
         let came = wal.tail.end_offset - self.seen_to;
-        self.seen_to = wal.tail.end_offset;
         let mut budget = SLICE_BYTES.max(2 * came);
         self.step_snapshot(wal, state, &mut budget)?;
         self.step_log(wal, budget)?;
+        self.step_old(wal)?;
+        self.seen_to = wal.tail.end_offset;
         self.report.stall_ns = self.report.stall_ns.max(elapsed_ns(begun));
         if !matches!(self.stage, Stage::Done) {
             return Ok(None);
@@ -187,9 +200,31 @@ impl<S: Storage> Checkpoint<S> {
             return Ok(());
         }
         match core::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Log(copy) => copy.finish(wal, self.anchor),
+            Stage::Log(copy) => {
+                let (old, oldest) = copy.finish(wal, self.anchor)?;
+                self.stage = Stage::Old(Some(old), oldest);
+                Ok(())
+            }
             _ => unreachable!("looked at above"),
         }
+    }
+
+    /// Step 4, a piece of it.
+    fn step_old(&mut self, wal: &mut Wal<S>) -> Result<(), CheckpointError> {
+        let Stage::Old(old, oldest) = &mut self.stage else {
+            return Ok(());
+        };
+        while let Some(file) = old {
+            if file.shorten(&wal.storage) {
+                return Ok(());
+            }
+            let next = next_unnamed(&wal.storage, *oldest);
+            *old = next.map_err(|error| CheckpointError::Fatal {
+                error: wal.fail(error),
+            })?;
+        }
+        self.stage = Stage::Done;
+        Ok(())
     }
 
     /// Lets the state forget what the last slice has written.
@@ -209,7 +244,7 @@ impl<S: Storage> Checkpoint<S> {
     pub(crate) fn give_up(self, wal: &Wal<S>, state: &mut State) {
         let temporary = match self.stage {
             Stage::Snapshot(_) => FileName::SnapshotTemporary(self.anchor.lsn),
-            Stage::Log(_) | Stage::Done => FileName::WalTemporary,
+            Stage::Log(_) | Stage::Old(..) | Stage::Done => FileName::WalTemporary,
         };
         if wal.failure().is_none() {
             // Where even this fails, the next open removes it.
@@ -376,16 +411,58 @@ impl<S: Storage> Copy<S> {
         Ok((tail, anchor))
     }
 
-    /// Puts the new log in the old one's place.
-    fn finish(mut self, wal: &mut Wal<S>, anchor: Anchor) -> Result<(), CheckpointError> {
+    /// Puts the new log in the old one's place. The old one, and P.
+    fn finish(
+        mut self,
+        wal: &mut Wal<S>,
+        anchor: Anchor,
+    ) -> Result<(Unnamed<S>, Lsn), CheckpointError> {
         // What a marker follows is durable.
         wal.flush()
             .map_err(|error| CheckpointError::Fatal { error })?;
         let completed = self.complete(wal, anchor);
         let (tail, anchor) = completed.map_err(|error| copy_failed(wal, error))?;
         publish(wal, FileName::WalTemporary, FileName::Wal)?;
-        wal.replace(*wal.config(), self.file, tail, Some(anchor));
-        remove_older(wal, self.start.lsn)
+        let bytes = wal.tail.file_bytes;
+        let file = wal.replace(*wal.config(), self.file, tail, Some(anchor));
+        Ok((Unnamed { file, bytes }, self.start.lsn))
+    }
+}
+
+impl<S: Storage> Unnamed<S> {
+    /// Frees a piece of its end, if what is left is more than one. A failure harms nobody: the file
+    /// is closed all the same.
+    fn shorten(&mut self, storage: &S) -> bool {
+        if self.bytes <= FREE_BYTES {
+            return false;
+        }
+        self.bytes -= FREE_BYTES;
+        storage.set_len(&self.file, self.bytes).is_ok()
+    }
+}
+
+/// Takes the name of a snapshot older than `oldest`; none where there is none. The file lives on
+/// until it is closed.
+fn next_unnamed<S: Storage>(storage: &S, oldest: Lsn) -> Result<Option<Unnamed<S>>, IoError> {
+    let mut found = None;
+    storage.list(|name| match Entry::of(name) {
+        Entry::Ours(FileName::Snapshot(lsn)) if lsn < oldest => found = Some(lsn),
+        _ => {}
+    })?;
+    let Some(lsn) = found else {
+        return Ok(None);
+    };
+    let name = FileName::Snapshot(lsn);
+    let file = storage.open(name, FileMode::ReadWrite);
+    storage.remove(name)?;
+    // What cannot be opened is freed as it is.
+    let opened = file.and_then(|file| {
+        let bytes = storage.len(&file)?;
+        Ok(Unnamed { file, bytes })
+    });
+    match opened {
+        Ok(old) => Ok(Some(old)),
+        Err(_) => next_unnamed(storage, oldest),
     }
 }
 
@@ -429,35 +506,6 @@ fn publish<S: Storage>(
     published.map_err(|error| CheckpointError::Fatal {
         error: wal.fail(error),
     })
-}
-
-/// Step 4, a few names at a time, since a listing must not be changed under way.
-fn remove_older<S: Storage>(wal: &mut Wal<S>, oldest: Lsn) -> Result<(), CheckpointError> {
-    let removed = remove_snapshots_below(&wal.storage, oldest);
-    removed.map_err(|error| CheckpointError::Fatal {
-        error: wal.fail(error),
-    })
-}
-
-pub(crate) fn remove_snapshots_below<S: Storage>(storage: &S, oldest: Lsn) -> Result<(), IoError> {
-    loop {
-        let mut found = [None; 8];
-        storage.list(|name| {
-            let Entry::Ours(FileName::Snapshot(lsn)) = Entry::of(name) else {
-                return;
-            };
-            let place = found.iter_mut().find(|place| place.is_none());
-            if let Some(place) = place.filter(|_| lsn < oldest) {
-                *place = Some(lsn);
-            }
-        })?;
-        if found[0].is_none() {
-            return Ok(());
-        }
-        for lsn in found.into_iter().flatten() {
-            storage.remove(FileName::Snapshot(lsn))?;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -305,14 +305,14 @@ impl<S: Storage> Wal<S> {
     }
 
     /// Puts another log file in this one's place, whose header has `config`: this log's, or a grown
-    /// one.
+    /// one. Returns the old one.
     pub(crate) fn replace(
         &mut self,
         config: Config,
         file: S::File,
         tail: Tail,
         anchor: Option<Anchor>,
-    ) {
+    ) -> S::File {
         assert!(
             tail.last_lsn == self.tail.last_lsn,
             "a rewrite keeps the log's end"
@@ -323,9 +323,9 @@ impl<S: Storage> Wal<S> {
         );
         assert!(tail.end_offset < tail.file_bytes, "a sector is left behind");
         self.config = config;
-        self.file = file;
         self.tail = tail;
         self.anchor = anchor;
+        core::mem::replace(&mut self.file, file)
     }
 
     /// R89: remembers the failure that ends this log.

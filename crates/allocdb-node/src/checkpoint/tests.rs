@@ -185,3 +185,43 @@ fn a_failure_on_anything_but_a_temporary_file_is_fatal_and_sticks() {
         "the writing and syncing of two files: {temporary}"
     );
 }
+
+/// The old log loses its name at once and its room piece by piece; a failure at that harms nobody.
+#[test]
+fn a_large_old_file_is_freed_a_piece_at_a_time() {
+    for fails in [false, true] {
+        let disk = Disk::new();
+        let mut database = Database::open(&disk, &options()).expect("sound");
+        database.commit(3).expect("sound");
+        // As large as three pieces and a little more.
+        let grown = 3 * FREE_BYTES + 4_096;
+        let reserved = database.wal.reserve(usize::try_from(grown).expect("fits"));
+        assert!(reserved.is_ok(), "a sound disk");
+        let mut checkpoint = Checkpoint::begin(&mut database.wal, &mut database.state)
+            .expect("sound")
+            .expect("something moved");
+        let (mut steps, mut steps_behind) = (0, 0);
+        loop {
+            let is_behind = matches!(checkpoint.stage, Stage::Old(..));
+            if is_behind && fails {
+                disk.plan(0, Fault::Errno(libc::EIO));
+            }
+            let stepped = checkpoint.step(&mut database.wal, &database.state);
+            disk.mend();
+            checkpoint.release(&mut database.state);
+            steps += 1;
+            steps_behind += u32::from(is_behind);
+            match stepped {
+                Ok(Some(report)) => break assert!(report.written),
+                Ok(None) => {}
+                Err(error) => panic!("{error}"),
+            }
+            assert!(steps < 1_000, "it ends");
+        }
+        assert_eq!(steps_behind, if fails { 1 } else { 3 });
+        let mark = database.mark();
+        drop(database);
+        let database = Database::open(&disk, &options()).expect("sound");
+        assert_eq!(database.mark(), mark);
+    }
+}

@@ -32,9 +32,8 @@ use allocdb_core::{Config, Lsn};
 
 use super::{Recovered, state_error};
 use crate::baseline::{self, Start};
-use crate::checkpoint;
 use crate::error::{FileName, IoError, OpenError};
-use crate::storage::Storage;
+use crate::storage::{Entry, Storage};
 use crate::wal::{Anchor, FileSource, Tail, Wal};
 
 /// Gives the database tables of `config`, which its log's may grow into.
@@ -64,7 +63,7 @@ pub(super) fn run<S: Storage>(
         let _ = wal.storage.remove(FileName::SnapshotTemporary(lsn));
     })?;
     wal.replace(config, file, tail, anchor);
-    checkpoint::remove_snapshots_below(&wal.storage, lsn)?;
+    remove_snapshots_below(&wal.storage, lsn)?;
     Ok(Recovered {
         state,
         wal,
@@ -150,4 +149,26 @@ fn publish<S: Storage>(storage: &S, lsn: Lsn) -> Result<(), IoError> {
     }
     storage.rename(FileName::WalTemporary, FileName::Wal)?;
     storage.sync_directory()
+}
+
+/// Removes the snapshots older than `oldest`, a few names at a time, since a listing must not be changed under way.
+fn remove_snapshots_below<S: Storage>(storage: &S, oldest: Lsn) -> Result<(), IoError> {
+    loop {
+        let mut found = [None; 8];
+        storage.list(|name| {
+            let Entry::Ours(FileName::Snapshot(lsn)) = Entry::of(name) else {
+                return;
+            };
+            let place = found.iter_mut().find(|place| place.is_none());
+            if let Some(place) = place.filter(|_| lsn < oldest) {
+                *place = Some(lsn);
+            }
+        })?;
+        if found[0].is_none() {
+            return Ok(());
+        }
+        for lsn in found.into_iter().flatten() {
+            storage.remove(FileName::Snapshot(lsn))?;
+        }
+    }
 }
