@@ -151,7 +151,8 @@ fn publish<S: Storage>(storage: &S, lsn: Lsn) -> Result<(), IoError> {
     storage.sync_directory()
 }
 
-/// Removes the snapshots older than `oldest`, a few names at a time, since a listing must not be changed under way.
+/// Removes the snapshots older than `oldest`, a few names at a time, since a listing must not be
+/// changed under way.
 fn remove_snapshots_below<S: Storage>(storage: &S, oldest: Lsn) -> Result<(), IoError> {
     loop {
         let mut found = [None; 8];
