@@ -454,3 +454,24 @@ fn a_snapshot_longer_than_any_block_is_read_back() {
         assert!(read(&bytes[..len]).is_err(), "{len} bytes of it");
     }
 }
+
+/// How much may still change is told beforehand, and any number once all is written.
+#[test]
+fn the_room_for_changes_shrinks_by_what_changes_and_comes_back() {
+    let mut state = state();
+    apply(&mut state, 1, 1, create(1));
+    let unbounded = state.before_image_room();
+    let mut slices = Slices::begin(&mut state);
+    let room = state.before_image_room();
+    assert!(room < unbounded);
+    let ids = [1u128.to_le_bytes()];
+    apply(&mut state, 1, 2, reserve(&ids, 5));
+    assert_eq!(state.before_image_room(), room - 1, "the resource");
+    let mut piece = [0; PIECE_BYTES_MIN];
+    while slices.next_piece(&state, &mut piece).is_some() {
+        slices.release(&mut state);
+    }
+    assert_eq!(state.before_image_room(), unbounded);
+    slices.end(&mut state);
+    assert!(!state.has_lost_before_images());
+}
