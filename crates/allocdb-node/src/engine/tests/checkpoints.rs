@@ -92,11 +92,7 @@ fn a_checkpoint_on_demand_waits_for_one_under_way_and_takes_its_own() {
     let disk = Disk::default();
     let options = options();
     let engine = filled(&disk, &options);
-    let mut id = 10_000;
-    while !is_under_way(&disk, engine.last_lsn()) {
-        id += 1;
-        outcome(submit_one(&engine, 1, reserve(id, &[[1; 16]], 7, 100)));
-    }
+    let id = begun_by_growth(&engine, &disk);
     outcome(submit_one(&engine, 1, reserve(id + 1, &[[1; 16]], 7, 100)));
     let report = engine.checkpoint().expect("taken");
     assert_eq!(
@@ -112,11 +108,7 @@ fn a_close_ends_one_under_way_and_loses_nothing() {
     let disk = Disk::default();
     let options = options();
     let engine = filled(&disk, &options);
-    let mut id = 10_000;
-    while !is_under_way(&disk, engine.last_lsn()) {
-        id += 1;
-        outcome(submit_one(&engine, 1, reserve(id, &[[1; 16]], 7, 100)));
-    }
+    begun_by_growth(&engine, &disk);
     let (anchor, digest) = (engine.last_lsn(), digest(&engine));
     engine.close().expect("closed");
     drop(engine);
@@ -132,11 +124,7 @@ fn a_slice_that_fails_gives_the_checkpoint_up_and_halts_nothing() {
     let disk = Disk::default();
     let options = options();
     let engine = filled(&disk, &options);
-    let mut id = 10_000;
-    while !is_under_way(&disk, engine.last_lsn()) {
-        id += 1;
-        outcome(submit_one(&engine, 1, reserve(id, &[[1; 16]], 7, 100)));
-    }
+    let mut id = begun_by_growth(&engine, &disk);
     let anchor = engine.last_lsn();
     // The next file cannot be made: the snapshot is there by then, the log is not.
     disk.script(|script| script.create_errno = libc::ENOSPC);
@@ -195,11 +183,7 @@ fn a_checkpoint_whose_moment_is_lost_is_taken_in_one_go() {
         })
         .collect();
     engine.checkpoint().expect("taken");
-    let mut id = 1 << 22;
-    while !is_begun(&disk) {
-        id += 1;
-        outcome(submit_one(&engine, 1, reserve(id, &seats[..1], 7, 100)));
-    }
+    begun_by_growth(&engine, &disk);
     let before = engine.health(None);
     let released = submit_many(&engine, 2, &releases).expect("released");
     assert!(released.iter().all(Result::is_ok));
@@ -239,11 +223,7 @@ fn a_great_commit_waits_for_room() {
     let ids: Vec<_> = (1..=seats).map(u128::to_le_bytes).collect();
     let creates: Vec<_> = (1..=seats).map(|id| create(id, id)).collect();
     submit_many(&engine, 1, &creates).expect("created");
-    let mut id = 1 << 20;
-    while !is_begun(&disk) {
-        id += 1;
-        outcome(submit_one(&engine, 1, reserve(id, &ids[..1], 7, 100)));
-    }
+    begun_by_growth(&engine, &disk);
     let anchor = engine.last_lsn();
     assert!(!disk.has(FileName::Snapshot(anchor)), "only begun");
     let ids = (1 << 21..).zip(ids.chunks(1).skip(1));
@@ -260,6 +240,17 @@ fn a_great_commit_waits_for_room() {
     let engine = open(&disk, &options);
     assert_eq!(engine.digest(), Ok(digest));
     assert_eq!(engine.recovery_report().snapshot_lsn, anchor);
+}
+
+/// Commits until one has begun; the last operation id.
+fn begun_by_growth(engine: &Engine<Disk>, disk: &Disk) -> u128 {
+    let mut id = 1 << 30;
+    while !is_begun(disk) {
+        id += 1;
+        let resource = [1u128.to_le_bytes()];
+        outcome(submit_one(engine, 1, reserve(id, &resource, 7, 100)));
+    }
+    id
 }
 
 fn is_begun(disk: &Disk) -> bool {
