@@ -51,9 +51,10 @@ fi
 # Unoptimized code is compiled in a third of the time, and most mutants meet one test.
 export CARGO_PROFILE_DEV_DEBUG=0
 
+rm -rf "$OUT"
+mkdir -p "$OUT"
 CHOICE=()
 if [ -n "$SINCE" ]; then
-    mkdir -p "$OUT"
     git diff "$SINCE" -- crates/allocdb-core/src >"$OUT/since.diff"
     CHOICE=(--in-diff "$OUT/since.diff")
 fi
@@ -83,7 +84,6 @@ pass() {
     say "progress $((TOTAL - $(count_of missed)))"
 }
 
-rm -rf "$OUT"
 pass 0 --timeout 25 -- --lib --test texts -- --skip every_flipped_bit_gives \
     --skip every_truncation_gives --skip log::scan::tests::crash::no_
 pass 1 --timeout 60

@@ -347,12 +347,11 @@ fn not_zero(id: u128, field: &'static str) -> Result<(), Rejection> {
     }
 }
 
-/// R24, R25, R26 for the usual bundle of one, without a loop; any other is no special case.
+/// R24, R25, R26 for the usual bundle of one, which every configuration allows, without a loop; any
+/// other is no special case.
 #[inline]
 fn check_bundle(resource_ids: ResourceIds<'_>, config: &Config) -> Result<(), Rejection> {
-    if let [id] = resource_ids.0
-        && config.max_bundle_len >= 1
-    {
+    if let [id] = resource_ids.0 {
         return not_zero(u128::from_le_bytes(*id), "resource_id");
     }
     check_any_bundle(resource_ids, config)

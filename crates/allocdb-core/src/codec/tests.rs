@@ -61,6 +61,27 @@ fn every_command_reads_back_from_its_record() {
     }
 }
 
+/// What was decoded before is read again by its front alone.
+#[test]
+fn a_records_head_says_what_its_command_does() {
+    let ids = [[1; 16], [2; 16], [3; 16]];
+    for command in samples(&ids) {
+        let mut record = [0xEE; 256];
+        let len = encode_record(&command, &mut record).expect("fits");
+        let kind = command.action.kind();
+        let head = RecordHead {
+            kind,
+            operation_id: command.operation_id,
+            valid_until_slot: command.valid_until_slot,
+        };
+        let is_client = kind != CommandKind::ExpireDue;
+        assert_eq!(decode_head(&record), is_client.then_some((head, len)));
+        for end in 0..len {
+            assert_eq!(decode_head(&record[..end]), None, "cut at {end}");
+        }
+    }
+}
+
 #[test]
 fn the_largest_bundle_fits_and_a_larger_one_is_refused() {
     let ids = vec![[9; 16]; BUNDLE_LEN_MAX as usize + 1];

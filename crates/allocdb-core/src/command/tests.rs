@@ -146,6 +146,24 @@ fn an_internal_command_has_no_operation_and_a_bounded_limit() {
 }
 
 #[test]
+fn no_place_of_a_bundle_is_free_of_the_rule_about_zero() {
+    let config = sample();
+    for count in 1..=4 {
+        for place in 0..usize::from(count) {
+            let mut bundle = ids(count);
+            assert_eq!(
+                ResourceIds::new(&bundle).as_bytes(),
+                bundle.as_flattened(),
+                "the byte form is that of the ids in turn"
+            );
+            bundle[place] = [0; 16];
+            let answer = reserve(&bundle, 1, 1).check(&config);
+            assert_eq!(answer, malformed("resource_id"), "{place} of {count}");
+        }
+    }
+}
+
+#[test]
 fn a_bundle_is_bounded_by_the_configuration() {
     let config = sample();
     assert_eq!(reserve(&ids(4), 1, 1).check(&config), Ok(()));

@@ -117,14 +117,6 @@ impl<'a> FrameBuilder<'a> {
         }
     }
 
-    /// The command whose record stands at `position`, read from the frame's bytes; `None` when
-    /// nothing was added there.
-    #[must_use]
-    pub fn command_at(&self, position: FramePosition) -> Option<Command<'_>> {
-        let record = self.buffer.get(position.end..self.end)?;
-        codec::decode_record(record).map(|(command, _)| command)
-    }
-
     /// The commands whose records stand from `position` on, read from the frame's bytes. It ends
     /// where one does not decode.
     pub fn commands_from(&self, position: FramePosition) -> impl Iterator<Item = Command<'_>> {
@@ -209,14 +201,6 @@ pub struct FrameSieve<'a> {
 }
 
 impl<'a> FrameSieve<'a> {
-    /// The command that is to be kept or left out next, and its record's length; `None` behind the
-    /// last one.
-    #[must_use]
-    pub fn current(&self) -> Option<(Command<'_>, usize)> {
-        let staged = self.buffer.get(self.at..self.staged_end)?;
-        codec::decode_record(staged)
-    }
-
     /// The front of the client command that is to be kept or left out next, and its record's
     /// length; `None` behind the last one. For those who decoded the record before.
     #[inline]
@@ -226,13 +210,9 @@ impl<'a> FrameSieve<'a> {
         codec::decode_head(staged)
     }
 
-    /// Keeps the current record, of `len` bytes; where it will stand.
+    /// Keeps the current record, of `len` bytes.
     #[inline]
-    pub fn keep(&mut self, len: usize) -> FramePosition {
-        let position = FramePosition {
-            end: self.kept_end,
-            record_count: self.kept_count,
-        };
+    pub fn keep(&mut self, len: usize) {
         if self.at != self.kept_end {
             self.buffer
                 .copy_within(self.at..self.at + len, self.kept_end);
@@ -240,7 +220,6 @@ impl<'a> FrameSieve<'a> {
         self.kept_end += len;
         self.kept_count += 1;
         self.leave_out(len);
-        position
     }
 
     /// Leaves the current record, of `len` bytes, out.

@@ -104,14 +104,9 @@ impl State {
         u64::from(self.operations.room()) + self.operation_queue.prefix_len(is_past) as u64
     }
 
-    /// Whether one more operation can be remembered now.
+    /// Whether one more operation can be remembered now: what is past has been taken back before.
     pub(super) fn check_operation_room(&self) -> Result<(), Rejection> {
-        let has_room = self.operations.room() > 0
-            || self
-                .operation_queue
-                .at(0)
-                .is_some_and(|front| self.is_operation_past(front));
-        if has_room {
+        if self.operations.room() > 0 {
             Ok(())
         } else {
             Err(self.operation_table_full())
@@ -126,7 +121,7 @@ impl State {
     }
 
     /// R32: whether every key that the command may add finds a place within the bound. Where a
-    /// reserve's reservation goes, if nothing is taken back before.
+    /// reserve's reservation goes.
     #[inline]
     pub(super) fn check_placement(
         &self,
@@ -166,14 +161,13 @@ impl State {
         earlier: Result<Handle, Vacancy>,
         execution: &Execution,
     ) {
-        if let Ok(handle) = earlier {
-            self.forget_id(handle, hashes.operation);
-        }
-        let is_full = self.operations.room() == 0;
-        if is_full {
-            let has_room = self.take_back_operation();
-            assert!(has_room, "room for an operation is checked before");
-        }
+        let vacancy = match earlier {
+            Err(vacancy) => vacancy,
+            Ok(handle) => {
+                self.forget_id(handle, hashes.operation);
+                self.operation_index.vacancy(hashes.operation)
+            }
+        };
         let failed_index = match execution.failed_index {
             NO_INDEX => NO_FAILED_INDEX,
             index => u16::try_from(index).expect("an index lies within the bundle"),
@@ -191,12 +185,8 @@ impl State {
             failed_index,
             code: execution.code,
         };
-        let handle = self.operations.insert(record).expect("room is made before");
-        let vacancy = match earlier {
-            Err(vacancy) if !is_full => vacancy,
-            // A key was removed since.
-            _ => self.operation_index.vacancy(hashes.operation),
-        };
+        let handle = self.operations.insert(record);
+        let handle = handle.expect("room for an operation is checked before");
         self.operation_index.fill(vacancy, handle);
         self.operation_queue.push(handle);
     }

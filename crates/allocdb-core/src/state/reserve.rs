@@ -25,18 +25,12 @@ impl State {
             Ok(first_resource) => first_resource,
             Err(failure) => return failure,
         };
-        if !self.has_reservation_room() {
+        // R45: what is past has been taken back before.
+        if self.reservations.room() == 0 {
             return Execution::failed(ResultCode::ReservationTableFull);
         }
         if !self.wheel.has_room(deadline_slot) {
             return Execution::failed(ResultCode::ExpirationIndexFull);
-        }
-        let mut vacancy = vacancy;
-        if self.reservations.room() == 0 {
-            let has_room = self.take_back_reservation();
-            assert!(has_room, "room for a reservation is checked before");
-            // A key was removed.
-            vacancy = self.reservation_index.vacancy(self.lsn_hash(lsn));
         }
         let handle = self.insert_reservation(lsn, resource_ids, holder_id, deadline_slot);
         self.reservation_index.fill(vacancy, handle);

@@ -2,8 +2,9 @@
 //!
 //! R15: a record is gone for every command and read at `slot >= retire_after_slot`, whatever its
 //! memory does (R17). R16: memory is taken back by applied commands only, [`TAKE_BACK_COUNT`]
-//! records of each kind at most, and one more on demand where a table would otherwise be full. So
-//! memory never depends on when anyone looked, and no command pays for a thousand others.
+//! records of each kind at most. So memory never depends on when anyone looked, and no command pays
+//! for a thousand others. A command takes back before it does anything else: where it then finds a
+//! table full, nothing in there is past.
 
 use super::State;
 use crate::ids::{Lsn, ReservationId};
@@ -32,7 +33,7 @@ impl State {
     /// Takes the oldest operation's memory back, if it is past its window. Mostly it is not, so the
     /// look at it is apart from the work.
     #[inline]
-    pub(super) fn take_back_operation(&mut self) -> bool {
+    fn take_back_operation(&mut self) -> bool {
         let front = self.operation_queue.at(0);
         let is_past = front.is_some_and(|front| self.is_operation_past(front));
         if is_past {
@@ -44,7 +45,7 @@ impl State {
     /// Takes the memory of the reservation that ended first back, if it is past its window, and
     /// raises the watermark (R18).
     #[inline]
-    pub(super) fn take_back_reservation(&mut self) -> bool {
+    fn take_back_reservation(&mut self) -> bool {
         let front = self.reservation_queue.at(0);
         let is_past = front.is_some_and(|front| self.is_retired(front));
         if is_past {
@@ -73,12 +74,6 @@ impl State {
         self.reservation_index.remove(self.lsn_hash(lsn), front);
         self.reservations.remove(front);
         self.retired_watermark = self.retired_watermark.max(lsn);
-    }
-
-    /// R45: whether one more reservation fits, in free memory or in memory that can be taken back.
-    pub(super) fn has_reservation_room(&self) -> bool {
-        let front = self.reservation_queue.at(0);
-        self.reservations.room() > 0 || front.is_some_and(|front| self.is_retired(front))
     }
 
     /// Whether an operation is gone at the last slot.

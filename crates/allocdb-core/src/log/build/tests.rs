@@ -24,9 +24,15 @@ fn a_command_taken_back_leaves_no_trace() {
     let position = builder.position();
     assert!(builder.push(&reserve(2, &long)));
     assert!(builder.push(&create(9)));
-    assert_eq!(builder.record_count(), 3);
+    assert_eq!(
+        (builder.record_count(), builder.count_from(position)),
+        (3, 2)
+    );
+    let added = builder.commands_from(position);
+    assert!(added.eq([reserve(2, &long), create(9)]));
     builder.rewind(position);
-    assert_eq!(builder.command_at(position), None);
+    assert_eq!(builder.count_from(position), 0);
+    assert_eq!(builder.commands_from(position).count(), 0);
     assert_eq!((builder.record_count(), builder.payload_len()), (1, 45));
     assert!(builder.push(&create(3)));
     let encoded = builder.finish(&key(), &meta());
@@ -53,23 +59,24 @@ fn a_sifted_frame_is_that_of_what_was_kept() {
         let is_kept = |index: usize| kept & (1 << index) != 0;
         let (mut sifted, mut plain) = ([0xEE; 4096], [0x11; 4096]);
         let mut builder = FrameBuilder::new(&mut sifted);
+        let begin = builder.position();
         assert!(commands.iter().all(|command| builder.push(command)));
         let mut sieve = builder.sift();
-        let mut positions = Vec::new();
         for (index, command) in commands.iter().enumerate() {
-            let (current, len) = sieve.current().expect("one for each");
-            assert_eq!(current, *command, "{kept:b}");
+            let (head, len) = sieve.current_head().expect("one for each");
+            assert_eq!(head.operation_id, command.operation_id, "{kept:b}");
             if is_kept(index) {
-                positions.push((sieve.keep(len), command));
+                sieve.keep(len);
             } else {
                 sieve.leave_out(len);
             }
         }
-        assert!(sieve.current().is_none());
+        assert!(sieve.current_head().is_none());
         let builder = sieve.finish();
-        for (position, command) in positions {
-            assert_eq!(builder.command_at(position), Some(*command), "{kept:b}");
-        }
+        assert_eq!(builder.count_from(begin), kept.count_ones());
+        let wanted = (0..).zip(commands).filter(|&(index, _)| is_kept(index));
+        let wanted = wanted.map(|(_, command)| command);
+        assert!(builder.commands_from(begin).eq(wanted), "{kept:b}");
         let encoded = builder.finish(&key(), &meta());
 
         let mut builder = FrameBuilder::new(&mut plain);
@@ -88,8 +95,8 @@ fn a_sieve_is_gone_through_to_its_end() {
     let mut builder = FrameBuilder::new(&mut buffer);
     assert!(builder.push(&create(1)) && builder.push(&create(2)));
     let mut sieve = builder.sift();
-    let (_, len) = sieve.current().expect("two are there");
-    let _ = sieve.keep(len);
+    let (_, len) = sieve.current_head().expect("two are there");
+    sieve.keep(len);
     let _ = sieve.finish();
 }
 
@@ -113,7 +120,7 @@ fn what_is_judged_is_read_from_the_frame_and_not_from_the_host() {
     let position = builder.position();
     assert!(builder.push(&reserve(2, &host)));
     host[1] = [0xFF; 16];
-    assert_eq!(builder.command_at(position), Some(reserve(2, &before)));
+    assert!(builder.commands_from(position).eq([reserve(2, &before)]));
     assert_eq!(crate::log::commands(builder.payload(), Lsn(5)).count(), 1);
 }
 

@@ -6,6 +6,7 @@ use super::*;
 use crate::ids::Slot;
 
 mod growing;
+mod unreadable;
 
 use growing::Growing;
 
@@ -292,6 +293,19 @@ fn a_frame_beyond_the_damage_proves_all_frames_before_it_at_once() {
 #[test]
 fn a_header_inside_a_whole_frame_is_its_content() {
     let mut buffer = scan_buffer();
+    let (log, disguised) = disguised();
+    for (frame, file) in &disguised {
+        let mut source = file.as_slice();
+        let accepted = scan(&mut source, &log.header, None, &mut buffer, |_| Ok(()));
+        accepted.expect("whole frames, as far as an owner can tell");
+        let shown = look(file, &log, 0, &mut buffer).expect("what the owner accepts");
+        assert_eq!(shown.lsn, Lsn(log.frames[2].lsn_before), "{frame:?}");
+    }
+    assert_eq!(disguised.len(), 3);
+}
+
+/// A log, and files of it in each of which the last sector of a frame looks like an early header.
+fn disguised() -> (LogWriter, Vec<(Placed, Vec<u8>)>) {
     let mut log = LogWriter::new(true);
     log.commands(1);
     log.commands(1);
@@ -301,27 +315,23 @@ fn a_header_inside_a_whole_frame_is_its_content() {
         log.commands(sectors);
     }
     let is_long = |frame: &&Placed| frame.end - frame.start > SECTOR_BYTES;
-    let mut files_with_disguise = 0;
-    for frame in log.frames[2..].iter().filter(is_long) {
+    let disguise = |frame: &Placed| {
         let mut file = file_of(&log, log.frames.len());
         let end = frame.end;
         file.truncate(end);
-        // The last sector of the frame becomes the early header, and its checksums are right.
         file.copy_within(early..early + FRAME_HEADER_BYTES, end - SECTOR_BYTES);
+        // The frame's own checksums are right.
         let disguised = &mut file[frame.start..end];
         let payload_crc = crc32c::crc32c(&disguised[FRAME_HEADER_BYTES..]);
         disguised[52..56].copy_from_slice(&payload_crc.to_le_bytes());
         let header_crc = key().header_crc(&disguised[..60]);
         disguised[60..64].copy_from_slice(&header_crc.to_le_bytes());
         file.resize(end + 4 * SECTOR_BYTES, 0);
-        let mut source = file.as_slice();
-        let accepted = scan(&mut source, &log.header, None, &mut buffer, |_| Ok(()));
-        accepted.expect("whole frames, as far as an owner can tell");
-        files_with_disguise += 1;
-        let shown = look(&file, &log, 0, &mut buffer).expect("what the owner accepts");
-        assert_eq!(shown.lsn, Lsn(log.frames[2].lsn_before), "{frame:?}");
-    }
-    assert_eq!(files_with_disguise, 3);
+        (*frame, file)
+    };
+    let files = log.frames[2..].iter().filter(is_long).map(disguise);
+    let files = files.collect();
+    (log, files)
 }
 
 #[test]

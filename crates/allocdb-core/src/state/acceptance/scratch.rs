@@ -26,7 +26,7 @@ pub(super) struct PendingOperations {
     /// A stamp above, the place in `entries` below.
     cells: Vec<u64>,
     mask: usize,
-    stamp: u32,
+    pub(super) stamp: u32,
 }
 
 /// Where an operation id that was not found goes.
@@ -126,7 +126,7 @@ impl TakenCell {
 const TABLE_BITS: u32 = 2;
 /// Above the cell's number and its table.
 const STAMP_SHIFT: u32 = 32 + TABLE_BITS;
-const STAMP_MAX: u64 = u64::MAX >> STAMP_SHIFT;
+pub(super) const STAMP_MAX: u64 = u64::MAX >> STAMP_SHIFT;
 
 /// The table cells that the commit's new keys will occupy: two a command at most.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ pub(super) struct TakenCells {
     pub(super) cells: Vec<u64>,
     mask: usize,
     count: usize,
-    stamp: u64,
+    pub(super) stamp: u64,
 }
 
 impl TakenCells {

@@ -85,6 +85,38 @@ fn taken_cells_are_those_of_this_commit_in_their_own_table() {
     }
 }
 
+/// After the last stamp comes the first: what a commit that long ago left behind is not believed.
+#[test]
+fn stamps_come_round_and_nothing_comes_back() {
+    let mut operations = PendingOperations::new(4).expect("memory");
+    let mut cells = TakenCells::new(4).expect("memory");
+    let taken = TakenCell {
+        table: Table::Operations,
+        cell: 9,
+    };
+    for _ in 0..2 {
+        // The first commit of all, and the first after the last stamp.
+        assert_eq!((operations.stamp, cells.stamp), (1, 1));
+        let vacant = operations.search(OperationId(7), 3);
+        operations.insert(pending(7, 0), vacant.expect_err("a new commit"));
+        assert!(!cells.contains(taken));
+        cells.insert(taken);
+        assert!(operations.search(OperationId(7), 3).is_ok() && cells.contains(taken));
+        (operations.stamp, cells.stamp) = (u32::MAX - 1, scratch::STAMP_MAX - 1);
+        for _ in 0..2 {
+            operations.clear(4);
+            cells.clear(4);
+            assert!(operations.search(OperationId(7), 3).is_err() && !cells.contains(taken));
+            if operations.stamp == u32::MAX {
+                assert_eq!(cells.stamp, scratch::STAMP_MAX);
+                let vacant = operations.search(OperationId(8), 3);
+                operations.insert(pending(8, 0), vacant.expect_err("a new commit"));
+                cells.insert(TakenCell { cell: 10, ..taken });
+            }
+        }
+    }
+}
+
 /// What is asked about lies side by side; searches would be long if it stayed so.
 #[test]
 fn neighbouring_cells_lie_apart() {

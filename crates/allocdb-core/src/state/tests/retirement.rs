@@ -87,7 +87,7 @@ fn a_command_takes_back_a_bounded_number_of_records() {
     assert_eq!(usage.operations.past, operations - TAKE_BACK_COUNT);
 }
 
-/// R45: a full table gives up what is past its window, on demand.
+/// R45: a full table gives up what is past its window.
 #[test]
 fn a_reserve_finds_room_where_a_past_reservation_lies() {
     let config = Config {
