@@ -27,12 +27,16 @@ fn state() -> State {
     State::new(crate::config::tests::sample()).expect("a valid configuration")
 }
 
-fn apply(state: &mut State, slot: u64, operation_id: u128, action: Action<'_>) -> Outcome {
-    let command = Command {
+fn command(operation_id: u128, action: Action<'_>) -> Command<'_> {
+    Command {
         operation_id: OperationId(operation_id),
         valid_until_slot: Slot(0),
         action,
-    };
+    }
+}
+
+fn apply(state: &mut State, slot: u64, operation_id: u128, action: Action<'_>) -> Outcome {
+    let command = command(operation_id, action);
     match state.apply(Slot(slot), &command).verdict {
         Verdict::Outcome(outcome) => outcome,
         other => panic!("{command:?} got {other:?}"),
@@ -474,4 +478,55 @@ fn the_room_for_changes_shrinks_by_what_changes_and_comes_back() {
     assert_eq!(state.before_image_room(), unbounded);
     slices.end(&mut state);
     assert!(!state.has_lost_before_images());
+}
+
+/// Whatever a piece holds, and wherever in it a section ends, the pieces make up the snapshot of
+/// the moment at which it began, though everything changes between any two.
+#[test]
+fn pieces_of_every_size_make_up_the_snapshot_of_the_beginning() {
+    for len in (PIECE_BYTES_MIN..PIECE_BYTES_MIN + 72).chain([1000, 8192]) {
+        let mut state = read(GOLDEN).expect("the golden file");
+        let slot = state.last_slot().0;
+        let mut found = vec![0; GOLDEN.len()];
+        let mut slices = Slices::begin(&mut state);
+        let mut buffer = vec![0xEE; len];
+        let mut written_len = 0;
+        for id in 1u128.. {
+            let Some(piece) = slices.next_piece(&state, &mut buffer) else {
+                break;
+            };
+            let begin = usize::try_from(piece.offset).expect("small");
+            found[begin..begin + piece.len].copy_from_slice(&buffer[..piece.len]);
+            written_len += piece.len;
+            slices.release(&mut state);
+            // Another slot takes records back, and each command takes one of them.
+            let slot = Slot(slot + u64::try_from(id).expect("small"));
+            let _ = state.apply(slot, &command(1 << 90 | id, create(1 << 80 | id)));
+        }
+        assert_eq!(slices.info().bytes, GOLDEN.len() as u64, "{len}");
+        slices.end(&mut state);
+        assert_eq!(written_len, GOLDEN.len(), "{len}");
+        assert_eq!(found, GOLDEN, "{len}");
+    }
+}
+
+/// A snapshot that is given up half-way leaves nothing behind: the next one may begin.
+#[test]
+fn a_snapshot_that_is_given_up_is_forgotten() {
+    let mut state = read(GOLDEN).expect("the golden file");
+    let unbounded = state.before_image_room();
+    let mut buffer = [0; PIECE_BYTES_MIN];
+    let piece_count = GOLDEN.len() / PIECE_BYTES_MIN;
+    for given_up_after in 0..piece_count {
+        let mut slices = Slices::begin(&mut state);
+        assert!(state.before_image_room() < unbounded);
+        for _ in 0..given_up_after {
+            let piece = slices.next_piece(&state, &mut buffer);
+            assert!(piece.is_some(), "more than {given_up_after} pieces");
+            slices.release(&mut state);
+        }
+        slices.end(&mut state);
+        assert_eq!(state.before_image_room(), unbounded);
+    }
+    assert_eq!(written(&state), GOLDEN, "looking changes nothing");
 }

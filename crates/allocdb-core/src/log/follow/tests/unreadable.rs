@@ -1,4 +1,4 @@
-//! Files of which a read fails, at every read in turn: readers tell it, and take nothing for damage.
+//! Files of which one read fails, each in turn: readers say so, and take nothing for damage.
 
 use super::*;
 
