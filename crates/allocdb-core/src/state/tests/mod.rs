@@ -2,6 +2,7 @@
 //! result code, every rejection, every bound. Random histories against a model are in the crate's
 //! `tests` folder.
 
+mod before_images;
 mod bounds;
 mod dedupe;
 mod expiry;
