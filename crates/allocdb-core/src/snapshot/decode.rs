@@ -16,7 +16,9 @@ use crate::ids::{Lsn, Slot};
 use crate::outcome::ResultCode;
 use crate::retire_queue::RetireQueue;
 use crate::slab::{Handle, Record, Slab};
-use crate::state::record::{OperationRecord, ReservationRecord, ReservationState, ResourceRecord};
+use crate::state::record::{
+    OperationRecord, ReservationRecord, ReservationState, ResourceRecord, Standing,
+};
 use crate::state::{Broken, State};
 use crate::stream::ByteSource;
 use crate::wheel::Links;
@@ -348,7 +350,9 @@ fn decode_resource(bytes: &[u8; RESOURCE_BYTES]) -> Option<(Handle, ResourceReco
     is_zero.then_some((handle, record))
 }
 
-fn decode_reservation(bytes: &[u8; RESERVATION_BYTES]) -> Option<(Handle, ReservationRecord)> {
+pub(super) fn decode_reservation(
+    bytes: &[u8; RESERVATION_BYTES],
+) -> Option<(Handle, ReservationRecord)> {
     let mut reader = Reader::new(bytes);
     let handle = Handle(reader.u32()?);
     let links = Links {
@@ -359,19 +363,34 @@ fn decode_reservation(bytes: &[u8; RESERVATION_BYTES]) -> Option<(Handle, Reserv
     let resource_count = reader.u16()?;
     let state = ReservationState::from_number(reader.u8()?)?;
     let is_zero = reader.slice(5)? == [0; 5];
-    let record = ReservationRecord {
-        holder_id: reader.u128()?,
-        first_resource_id: reader.u128()?,
-        lsn: Lsn(reader.u64()?),
-        deadline_slot: Slot(reader.u64()?),
-        ended_lsn: Lsn(reader.u64()?),
-        retire_after_slot: Slot(reader.u64()?),
-        links,
-        first_resource,
-        resource_count,
-        state,
-    };
-    is_zero.then_some((handle, record))
+    let mut record = ReservationRecord::EMPTY;
+    record.holder_id = reader.u128()?;
+    record.first_resource_id = reader.u128()?;
+    record.lsn = Lsn(reader.u64()?);
+    record.first_resource = first_resource;
+    record.resource_count = resource_count;
+    let deadline_slot = Slot(reader.u64()?);
+    let ended_lsn = Lsn(reader.u64()?);
+    let retire_after_slot = Slot(reader.u64()?);
+    record.stand(match state {
+        ReservationState::Reserved => Standing::Reserved {
+            deadline_slot,
+            links,
+        },
+        ReservationState::Confirmed => Standing::Confirmed,
+        ReservationState::Revoking => Standing::Revoking,
+        state => Standing::Ended {
+            state,
+            ended_lsn,
+            retire_after_slot,
+        },
+    });
+    // What its state has no place for is empty.
+    let is_canonical = record.links() == links
+        && record.deadline_slot() == deadline_slot
+        && record.ended_lsn() == ended_lsn
+        && record.retire_after_slot() == retire_after_slot;
+    (is_zero && is_canonical).then_some((handle, record))
 }
 
 fn decode_operation(bytes: &[u8; OPERATION_BYTES]) -> Option<(Handle, OperationRecord)> {

@@ -441,22 +441,26 @@ fn encode_resource(handle: Handle, record: &ResourceRecord) -> [u8; RESOURCE_BYT
     out
 }
 
-fn encode_reservation(handle: Handle, record: &ReservationRecord) -> [u8; RESERVATION_BYTES] {
+pub(super) fn encode_reservation(
+    handle: Handle,
+    record: &ReservationRecord,
+) -> [u8; RESERVATION_BYTES] {
     let mut out = [0; RESERVATION_BYTES];
     let mut writer = Writer::new(&mut out);
     writer.u32(handle.0);
-    writer.u32(record.links.previous.0);
-    writer.u32(record.links.next.0);
+    let links = record.links();
+    writer.u32(links.previous.0);
+    writer.u32(links.next.0);
     writer.u32(record.first_resource.0);
     writer.u16(record.resource_count);
-    writer.u8(record.state as u8);
+    writer.u8(record.state() as u8);
     writer.bytes(&[0; 5]);
     writer.u128(record.holder_id);
     writer.u128(record.first_resource_id);
     writer.u64(record.lsn.0);
-    writer.u64(record.deadline_slot.0);
-    writer.u64(record.ended_lsn.0);
-    writer.u64(record.retire_after_slot.0);
+    writer.u64(record.deadline_slot().0);
+    writer.u64(record.ended_lsn().0);
+    writer.u64(record.retire_after_slot().0);
     assert!(writer.room() == 0, "the record's layout is fixed");
     out
 }

@@ -8,7 +8,7 @@ use crate::ids::{OperationId, ResourceId, Slot};
 use crate::slab::Handle;
 use crate::state::State;
 use crate::state::record::ReservationState;
-use crate::wheel::Links;
+use crate::wheel::{Linked, Links};
 
 /// Rebuilds the tables, which are no part of the image. A repeated key is refused here: the table
 /// would hide one of the two.
@@ -64,15 +64,15 @@ pub(super) fn restore_wheel<E>(state: &mut State) -> Result<(), SnapshotError<E>
         let Some(&record) = state.reservations.used(handle) else {
             continue;
         };
-        if record.state != ReservationState::Reserved {
+        if record.state() != ReservationState::Reserved {
             continue;
         }
         if is_planted(Canary::ExpiryOrderForgotten) {
-            planted_link_by_handle(state, handle, record.deadline_slot);
+            planted_link_by_handle(state, handle, record.deadline_slot());
             continue;
         }
-        let deadline = record.deadline_slot;
-        if !state.wheel.restore_linked(handle, deadline, record.links) {
+        let deadline = record.deadline_slot();
+        if !state.wheel.restore_linked(handle, deadline, record.links()) {
             return broken("a hold fits its expiration list", handle);
         }
     }
@@ -83,10 +83,10 @@ pub(super) fn restore_wheel<E>(state: &mut State) -> Result<(), SnapshotError<E>
 fn planted_link_by_handle(state: &mut State, handle: Handle, deadline: Slot) {
     let previous = state.wheel.list_of(deadline).tail;
     let next = Handle::NONE;
-    state.reservations[handle].links = Links { previous, next };
-    if !previous.is_none() {
-        state.reservations[previous].links.next = handle;
-    }
     let links = Links { previous, next };
+    *state.reservations.links_mut(handle) = links;
+    if !previous.is_none() {
+        state.reservations.links_mut(previous).next = handle;
+    }
     state.wheel.restore_linked(handle, deadline, links);
 }

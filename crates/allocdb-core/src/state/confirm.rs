@@ -1,9 +1,10 @@
 //! confirm and extend: what a holder does with a hold it has.
 
-use super::record::ReservationState;
+use super::record::{ReservationState, Standing};
 use super::{Execution, State};
 use crate::ids::{HolderId, ReservationId, Slot};
 use crate::outcome::ResultCode;
+use crate::wheel::Links;
 
 impl State {
     /// R46. Checks (R47): the reservation is there; it is this holder's; it is reserved. That its
@@ -19,15 +20,12 @@ impl State {
             Err(code) => return Execution::failed(code),
         };
         let record = self.reservations[handle];
-        if record.state != ReservationState::Reserved {
+        if record.state() != ReservationState::Reserved {
             return Execution::failed(ResultCode::InvalidState);
         }
         self.wheel
-            .unlink(&mut self.reservations, handle, record.deadline_slot);
-        let record = &mut self.reservations[handle];
-        record.state = ReservationState::Confirmed;
-        // R11: only holds have deadlines.
-        record.deadline_slot = Slot(0);
+            .unlink(&mut self.reservations, handle, record.deadline_slot());
+        self.reservations[handle].stand(Standing::Confirmed);
         self.bump_versions(handle);
         Execution::done(reservation_id, Slot(0))
     }
@@ -46,25 +44,24 @@ impl State {
             Err(code) => return Execution::failed(code),
         };
         let record = self.reservations[handle];
-        if record.state != ReservationState::Reserved {
+        if record.state() != ReservationState::Reserved {
             return Execution::failed(ResultCode::InvalidState);
         }
         let deadline_slot = Slot(self.last_slot.0 + ttl_slots);
-        if deadline_slot <= record.deadline_slot {
-            return Execution::done(reservation_id, record.deadline_slot);
+        let before = record.deadline_slot();
+        if deadline_slot <= before {
+            return Execution::done(reservation_id, before);
         }
         if !self.wheel.has_room(deadline_slot) {
             return Execution::failed(ResultCode::ExpirationIndexFull);
         }
-        self.wheel
-            .unlink(&mut self.reservations, handle, record.deadline_slot);
-        self.reservations[handle].deadline_slot = deadline_slot;
+        self.wheel.unlink(&mut self.reservations, handle, before);
+        self.reservations[handle].stand(Standing::Reserved {
+            deadline_slot,
+            links: Links::NONE,
+        });
         self.wheel
             .link(&mut self.reservations, handle, deadline_slot);
-        assert!(
-            deadline_slot > record.deadline_slot,
-            "a deadline only moves later"
-        );
         Execution::done(reservation_id, deadline_slot)
     }
 }

@@ -23,12 +23,13 @@ impl State {
             let record = self.reservations[handle];
             // R82, R84.
             assert!(
-                record.state == ReservationState::Reserved,
+                record.state() == ReservationState::Reserved,
                 "only holds are freed by time"
             );
-            assert!(record.deadline_slot <= self.last_slot, "never early");
+            let deadline_slot = record.deadline_slot();
+            assert!(deadline_slot <= self.last_slot, "never early");
             self.wheel
-                .unlink(&mut self.reservations, handle, record.deadline_slot);
+                .unlink(&mut self.reservations, handle, deadline_slot);
             self.end_reservation(handle, lsn, ReservationState::Expired);
             count += 1;
         }

@@ -10,7 +10,7 @@ use crate::canary::{Canary, is_planted};
 use crate::ids::{Lsn, ReservationId, Slot};
 use crate::slab::{Handle, Record, Slab};
 use crate::table::Table as Index;
-use crate::wheel::{Links, List};
+use crate::wheel::List;
 
 /// A broken invariant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,7 +89,7 @@ impl State {
                 continue;
             }
             let held = self.reservations.used(record.reservation);
-            let is_live = held.is_some_and(|reservation| reservation.state.is_live());
+            let is_live = held.is_some_and(|reservation| reservation.state().is_live());
             law(is_live, "a taken resource has a live reservation", handle)?;
         }
         Ok(())
@@ -120,19 +120,12 @@ impl State {
             let count = u32::from(record.resource_count);
             let is_bounded = (1..=self.config.max_bundle_len).contains(&count);
             law(is_bounded, "a bundle is bounded", handle)?;
-            let is_reserved = record.state == ReservationState::Reserved;
-            law(
-                is_reserved == (record.deadline_slot.0 != 0),
-                "holds have deadlines",
-                handle,
-            )?;
+            let is_reserved = record.state() == ReservationState::Reserved;
             if is_reserved {
                 self.check_links(handle, record)?;
                 linked_count += 1;
-            } else {
-                law(record.links == Links::NONE, "only holds can expire", handle)?;
             }
-            if record.state.is_live() {
+            if record.state().is_live() {
                 self.check_chain(handle, record)?;
                 chained_count += count;
             } else {
@@ -142,12 +135,12 @@ impl State {
                     handle,
                 )?;
                 law(
-                    record.ended_lsn > record.lsn,
+                    record.ended_lsn() > record.lsn,
                     "a reservation ends after it began",
                     handle,
                 )?;
                 let window = self.config.history_window_slots;
-                let is_bounded = self.may_retire(record.retire_after_slot, window);
+                let is_bounded = self.may_retire(record.retire_after_slot(), window);
                 law(is_bounded, "windows are bounded", handle)?;
             }
         }
@@ -173,8 +166,6 @@ impl State {
 
     /// A live reservation's resources all point back at it, and are as many as it says.
     fn check_chain(&self, handle: Handle, record: &ReservationRecord) -> Result<(), Broken> {
-        let ended_early = record.ended_lsn != Lsn(0) || record.retire_after_slot != Slot(0);
-        law(!ended_early, "a live reservation has not ended", handle)?;
         let mut next = record.first_resource;
         let mut first_resource_id = 0;
         for position in 0..record.resource_count {
@@ -201,24 +192,25 @@ impl State {
 
     /// A hold's neighbours agree with it and share its list.
     fn check_links(&self, handle: Handle, record: &ReservationRecord) -> Result<(), Broken> {
-        let list = self.wheel.list_of(record.deadline_slot);
+        let (deadline_slot, links) = (record.deadline_slot(), record.links());
+        let list = self.wheel.list_of(deadline_slot);
         let last = self.last_slot.0.saturating_add(self.config.max_ttl_slots);
         law(
-            record.deadline_slot.0 <= last,
+            (1..=last).contains(&deadline_slot.0),
             "a deadline lies within the wheel",
             handle,
         )?;
-        let is_due = record.deadline_slot <= self.last_slot;
+        let is_due = deadline_slot <= self.last_slot;
         let shares_list = |other: &ReservationRecord| {
-            other.state == ReservationState::Reserved
+            other.state() == ReservationState::Reserved
                 && if is_due {
-                    other.deadline_slot <= self.last_slot
+                    other.deadline_slot() <= self.last_slot
                 } else {
-                    other.deadline_slot == record.deadline_slot
+                    other.deadline_slot() == deadline_slot
                 }
         };
         law(!list.head.is_none(), "a list has a head", handle)?;
-        if record.links.previous.is_none() {
+        if links.previous.is_none() {
             law(list.head == handle, "a list has one head", handle)?;
             law(
                 self.walk_len(list) == Some(list.len),
@@ -226,11 +218,11 @@ impl State {
                 handle,
             )?;
         } else {
-            let previous = self.reservations.used(record.links.previous);
+            let previous = self.reservations.used(links.previous);
             let agrees = previous.is_some_and(|previous| {
-                previous.links.next == handle
+                previous.links().next == handle
                     && shares_list(previous)
-                    && previous.deadline_slot <= record.deadline_slot
+                    && previous.deadline_slot() <= deadline_slot
             });
             law(
                 agrees,
@@ -238,11 +230,11 @@ impl State {
                 handle,
             )?;
         }
-        if record.links.next.is_none() {
+        if links.next.is_none() {
             law(list.tail == handle, "a list has one tail", handle)?;
         } else {
-            let next = self.reservations.used(record.links.next);
-            let agrees = next.is_some_and(|next| next.links.previous == handle);
+            let next = self.reservations.used(links.next);
+            let agrees = next.is_some_and(|next| next.links().previous == handle);
             law(agrees, "a hold's successor is behind it", handle)?;
         }
         Ok(())
@@ -255,7 +247,7 @@ impl State {
             if next.is_none() {
                 return Some(len);
             }
-            next = self.reservations.used(next)?.links.next;
+            next = self.reservations.used(next)?.links().next;
         }
         None
     }
@@ -328,8 +320,10 @@ impl State {
             let record = self
                 .reservations
                 .used(handle)
-                .filter(|record| !record.state.is_live());
-            let key = record.map_or(last, |record| (record.retire_after_slot, record.ended_lsn));
+                .filter(|record| !record.state().is_live());
+            let key = record.map_or(last, |record| {
+                (record.retire_after_slot(), record.ended_lsn())
+            });
             law(
                 record.is_some() && key.0 >= last.0 && key.1 >= last.1,
                 "the ended age",
@@ -343,7 +337,7 @@ impl State {
             last = key;
         }
         let ended = used(&self.reservations)
-            .filter(|(_, record)| !record.state.is_live())
+            .filter(|(_, record)| !record.state().is_live())
             .count();
         let all_wait = ended == self.reservation_queue.len();
         law(all_wait, "every ended reservation waits", Handle::NONE)

@@ -110,7 +110,7 @@ impl State {
             }
             Some(Target::Reservation) => {
                 if let Some(handle) = self.reservation_index.first_of(glance.hashes.target) {
-                    self.touch_reservation(handle);
+                    black_box(self.reservations[handle].lsn);
                 }
             }
             None => {}
@@ -130,23 +130,10 @@ impl State {
 
     /// How many operations and reservations there were.
     fn touch_past_records(&self, slot: Slot, count: usize) -> (usize, usize) {
-        let mut operations = 0;
-        for handle in self.past_operations(slot, count) {
-            black_box(self.operations[handle].operation_id);
-            operations += 1;
-        }
-        let mut reservations = 0;
-        for handle in self.past_reservations(slot, count) {
-            self.touch_reservation(handle);
-            reservations += 1;
-        }
+        let operations = self.past_operations(slot, count).count();
+        // Whether a record is past, the record itself says.
+        let reservations = self.past_reservations(slot, count).count();
         (operations, reservations)
-    }
-
-    /// A reservation lies in two lines: loads something of either.
-    fn touch_reservation(&self, handle: Handle) {
-        let record = &self.reservations[handle];
-        black_box((record.first_resource_id, record.first_resource));
     }
 
     /// The cells of so many records at the front, all of them past.
@@ -174,7 +161,7 @@ impl State {
     fn past_reservations(&self, slot: Slot, count: usize) -> impl Iterator<Item = Handle> + '_ {
         (0..count)
             .map_while(|index| self.reservation_queue.at(index))
-            .take_while(move |&handle| slot >= self.reservations[handle].retire_after_slot)
+            .take_while(move |&handle| self.reservations[handle].is_past(slot))
     }
 }
 

@@ -219,8 +219,8 @@ impl State {
         mut visit: impl FnMut(Reservation),
     ) -> u64 {
         list(&self.reservations, cursor, row_count_max, |record| {
-            let is_past = !record.state.is_live() && self.last_slot >= record.retire_after_slot;
-            let passes = !is_past && filter.passes(record.state as u8, record.holder_id);
+            let passes = !record.is_past(self.last_slot)
+                && filter.passes(record.state() as u8, record.holder_id);
             if passes {
                 visit(self.view_reservation(record));
             }
@@ -282,19 +282,19 @@ impl State {
         Reservation {
             reservation_id: self.reservation_id(record.lsn),
             holder_id: HolderId(record.holder_id),
-            state: record.state,
+            state: record.state(),
             resource_count: record.resource_count.into(),
             first_resource_id: ResourceId(record.first_resource_id),
             created_lsn: record.lsn,
-            deadline_slot: record.deadline_slot,
-            ended_lsn: record.ended_lsn,
-            retire_after_slot: record.retire_after_slot,
+            deadline_slot: record.deadline_slot(),
+            ended_lsn: record.ended_lsn(),
+            retire_after_slot: record.retire_after_slot(),
         }
     }
 }
 
 fn resource_state(holder: Option<&ReservationRecord>) -> ResourceState {
-    match holder.map(|record| record.state) {
+    match holder.map(ReservationRecord::state) {
         None => ResourceState::Available,
         Some(ReservationState::Reserved) => ResourceState::Reserved,
         Some(ReservationState::Confirmed) => ResourceState::Confirmed,

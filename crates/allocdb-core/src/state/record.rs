@@ -5,8 +5,10 @@
 //! the same for all), its place in the expiration index, and the first of a chain through its
 //! resources. An operation stores the answer that a retry gets.
 //!
-//! Sizes are part of what a configuration costs, hence asserted. Resources and operations are
-//! aligned to their sizes: no record lies in two cache lines, wherever its slab begins.
+//! Sizes are part of what a configuration costs, hence asserted. Records are aligned to their
+//! sizes: none lies in two cache lines, wherever its slab begins. For a reservation to fit one,
+//! what only a hold has and what only an end has share their bytes; they are read and written by
+//! [`ReservationRecord`]'s own functions alone.
 
 use crate::ids::{Lsn, Slot};
 use crate::outcome::{NO_INDEX, ResultCode};
@@ -83,22 +85,22 @@ impl ReservationState {
 
 /// A reservation. Used while its LSN is not zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(align(64))]
 pub(crate) struct ReservationRecord {
     pub(crate) holder_id: u128,
     /// R10: kept apart from the chain, which ends with the reservation's life.
     pub(crate) first_resource_id: u128,
     /// Low half of the id; when it was made.
     pub(crate) lsn: Lsn,
-    /// When it may be freed by time; 0 once confirmed.
-    pub(crate) deadline_slot: Slot,
-    pub(crate) ended_lsn: Lsn,
-    pub(crate) retire_after_slot: Slot,
-    /// Neighbours in the expiration index; `next` is the free link while unused.
-    pub(crate) links: Links,
+    /// A hold's deadline; once terminal, when it is gone; else 0.
+    slot: Slot,
+    /// A hold's neighbours in the expiration index; once terminal, the LSN of its end, in halves;
+    /// `next` is the free link while unused.
+    links: Links,
     /// Head of the chain through the resources; none once terminal.
     pub(crate) first_resource: Handle,
     pub(crate) resource_count: u16,
-    pub(crate) state: ReservationState,
+    state: ReservationState,
 }
 
 /// A remembered operation. Used while its LSN is not zero; its id becomes zero when the same id
@@ -123,9 +125,111 @@ pub(crate) struct OperationRecord {
 pub(crate) const NO_FAILED_INDEX: u16 = u16::MAX;
 
 const _: () = assert!(size_of::<ResourceRecord>() == 32);
-const _: () = assert!(size_of::<ReservationRecord>() == 80);
+const _: () = assert!(size_of::<ReservationRecord>() == 64);
 const _: () = assert!(size_of::<OperationRecord>() == 64);
 const _: () = assert!(crate::config::BUNDLE_LEN_MAX < NO_FAILED_INDEX as u32);
+
+/// How a reservation stands: what of its record changes with its state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// A hold, freed by time at its deadline, and its neighbours in the expiration index.
+    Reserved { deadline_slot: Slot, links: Links },
+    /// Held without a deadline.
+    Confirmed,
+    /// No longer the holder's, and not yet free.
+    Revoking,
+    /// Ended, in one of the three terminal states.
+    Ended {
+        state: ReservationState,
+        ended_lsn: Lsn,
+        retire_after_slot: Slot,
+    },
+}
+
+impl ReservationRecord {
+    /// The state.
+    #[inline]
+    pub(crate) const fn state(&self) -> ReservationState {
+        self.state
+    }
+
+    /// Lets it stand otherwise.
+    #[inline]
+    pub(crate) fn stand(&mut self, standing: Standing) {
+        (self.state, self.slot, self.links) = match standing {
+            Standing::Reserved {
+                deadline_slot,
+                links,
+            } => (ReservationState::Reserved, deadline_slot, links),
+            Standing::Confirmed => (ReservationState::Confirmed, Slot(0), Links::NONE),
+            Standing::Revoking => (ReservationState::Revoking, Slot(0), Links::NONE),
+            Standing::Ended {
+                state,
+                ended_lsn,
+                retire_after_slot,
+            } => {
+                assert!(!state.is_live(), "an end is terminal");
+                (state, retire_after_slot, links_of_lsn(ended_lsn))
+            }
+        };
+    }
+
+    /// A hold's deadline; 0 in every other state (R11).
+    #[inline]
+    pub(crate) const fn deadline_slot(&self) -> Slot {
+        match self.state {
+            ReservationState::Reserved => self.slot,
+            _ => Slot(0),
+        }
+    }
+
+    /// A hold's neighbours in the expiration index; none in every other state.
+    #[inline]
+    pub(crate) const fn links(&self) -> Links {
+        match self.state {
+            ReservationState::Reserved => self.links,
+            _ => Links::NONE,
+        }
+    }
+
+    /// The LSN at which it ended; 0 while it is live.
+    #[inline]
+    pub(crate) const fn ended_lsn(&self) -> Lsn {
+        if self.state.is_live() {
+            Lsn(0)
+        } else {
+            lsn_of_links(self.links)
+        }
+    }
+
+    /// When it is gone; 0 while it is live.
+    #[inline]
+    pub(crate) const fn retire_after_slot(&self) -> Slot {
+        if self.state.is_live() {
+            Slot(0)
+        } else {
+            self.slot
+        }
+    }
+
+    /// Whether it has ended and is gone at `slot`.
+    #[inline]
+    pub(crate) fn is_past(&self, slot: Slot) -> bool {
+        !self.state.is_live() && slot >= self.slot
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "both halves are kept")]
+const fn links_of_lsn(lsn: Lsn) -> Links {
+    Links {
+        previous: Handle((lsn.0 >> 32) as u32),
+        next: Handle(lsn.0 as u32),
+    }
+}
+
+const fn lsn_of_links(links: Links) -> Lsn {
+    Lsn((links.previous.0 as u64) << 32 | links.next.0 as u64)
+}
 
 impl OperationRecord {
     /// The failed index in its 32-bit form.
@@ -164,9 +268,7 @@ impl Record for ReservationRecord {
         holder_id: 0,
         first_resource_id: 0,
         lsn: Lsn(0),
-        deadline_slot: Slot(0),
-        ended_lsn: Lsn(0),
-        retire_after_slot: Slot(0),
+        slot: Slot(0),
         links: Links::NONE,
         first_resource: Handle::NONE,
         resource_count: 0,
@@ -214,10 +316,15 @@ impl Record for OperationRecord {
 
 impl Linked for Slab<ReservationRecord> {
     fn links(&self, handle: Handle) -> Links {
-        self[handle].links
+        self[handle].links()
     }
 
     fn links_mut(&mut self, handle: Handle) -> &mut Links {
-        &mut self[handle].links
+        let record = &mut self[handle];
+        assert!(
+            record.state == ReservationState::Reserved,
+            "only holds are in the expiration index"
+        );
+        &mut record.links
     }
 }

@@ -1,6 +1,6 @@
 //! release, revoke and reclaim, and how a reservation ends.
 
-use super::record::ReservationState;
+use super::record::{ReservationState, Standing};
 use super::{Execution, State};
 use crate::canary::{Canary, is_planted};
 use crate::ids::{HolderId, Lsn, ReservationId, Slot};
@@ -22,10 +22,10 @@ impl State {
             Err(code) => return Execution::failed(code),
         };
         let record = self.reservations[handle];
-        match record.state {
+        match record.state() {
             ReservationState::Reserved => {
                 self.wheel
-                    .unlink(&mut self.reservations, handle, record.deadline_slot);
+                    .unlink(&mut self.reservations, handle, record.deadline_slot());
             }
             ReservationState::Confirmed => {}
             _ => return Execution::failed(ResultCode::InvalidState),
@@ -41,10 +41,10 @@ impl State {
             Ok(handle) => handle,
             Err(code) => return Execution::failed(code),
         };
-        if self.reservations[handle].state != ReservationState::Confirmed {
+        if self.reservations[handle].state() != ReservationState::Confirmed {
             return Execution::failed(ResultCode::InvalidState);
         }
-        self.reservations[handle].state = ReservationState::Revoking;
+        self.reservations[handle].stand(Standing::Revoking);
         self.bump_versions(handle);
         Execution::done(reservation_id, Slot(0))
     }
@@ -60,7 +60,7 @@ impl State {
             Ok(handle) => handle,
             Err(code) => return Execution::failed(code),
         };
-        if self.reservations[handle].state != ReservationState::Revoking {
+        if self.reservations[handle].state() != ReservationState::Revoking {
             return Execution::failed(ResultCode::InvalidState);
         }
         self.end_reservation(handle, lsn, ReservationState::Revoked);
@@ -73,10 +73,9 @@ impl State {
         let record = self.reservations[handle];
         // R9, R83.
         assert!(
-            record.state.is_live(),
+            record.state().is_live(),
             "a terminal reservation never ends again"
         );
-        assert!(!end.is_live(), "an end is terminal");
         let mut freed_count = 0;
         let mut resource = record.first_resource;
         while !resource.is_none() {
@@ -101,12 +100,12 @@ impl State {
         );
         let window = self.config.history_window_slots;
         let record = &mut self.reservations[handle];
-        record.state = end;
-        // R11: only a hold has a deadline.
-        record.deadline_slot = Slot(0);
-        record.ended_lsn = lsn;
-        // R14: the window covers this slot and as many after it.
-        record.retire_after_slot = Slot(self.last_slot.0.saturating_add(window + 1));
+        record.stand(Standing::Ended {
+            state: end,
+            ended_lsn: lsn,
+            // R14: the window covers this slot and as many after it.
+            retire_after_slot: Slot(self.last_slot.0.saturating_add(window + 1)),
+        });
         record.first_resource = Handle::NONE;
         self.reservation_queue.push(handle);
     }

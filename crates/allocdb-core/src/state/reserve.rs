@@ -1,6 +1,6 @@
 //! reserve: one resource or a bundle, all or nothing.
 
-use super::record::{ReservationRecord, ReservationState};
+use super::record::{ReservationRecord, Standing};
 use super::{Execution, State};
 use crate::canary::{Canary, is_planted};
 use crate::command::ResourceIds;
@@ -8,6 +8,7 @@ use crate::ids::{HolderId, Lsn, Slot};
 use crate::outcome::ResultCode;
 use crate::slab::{Handle, Record};
 use crate::table::Vacancy;
+use crate::wheel::Links;
 
 impl State {
     /// R41, R42. Checks (R43): each id in the order given is there and available; there is room for
@@ -87,15 +88,15 @@ impl State {
             .next()
             .expect("the form is checked before");
         let resource_count = u16::try_from(resource_ids.len()).expect("the form is checked before");
-        let record = ReservationRecord {
-            holder_id: holder_id.0,
-            first_resource_id: first_resource_id.0,
-            lsn,
+        let mut record = ReservationRecord::EMPTY;
+        record.holder_id = holder_id.0;
+        record.first_resource_id = first_resource_id.0;
+        record.lsn = lsn;
+        record.resource_count = resource_count;
+        record.stand(Standing::Reserved {
             deadline_slot,
-            resource_count,
-            state: ReservationState::Reserved,
-            ..ReservationRecord::EMPTY
-        };
+            links: Links::NONE,
+        });
         let handle = self.reservations.insert(record);
         handle.expect("room is checked before")
     }

@@ -69,7 +69,7 @@ impl State {
         let front = self.reservation_queue.pop();
         let front = front.expect("the front was looked at");
         let record = &self.reservations[front];
-        assert!(!record.state.is_live(), "only ended reservations retire");
+        assert!(!record.state().is_live(), "only ended reservations retire");
         let lsn = record.lsn;
         self.reservation_index.remove(self.lsn_hash(lsn), front);
         self.reservations.remove(front);
@@ -85,8 +85,7 @@ impl State {
     /// Whether a reservation has ended and is gone at the last slot.
     #[inline]
     pub(super) fn is_retired(&self, handle: Handle) -> bool {
-        let record = &self.reservations[handle];
-        !record.state.is_live() && self.last_slot >= record.retire_after_slot
+        self.reservations[handle].is_past(self.last_slot)
     }
 
     /// Whether an id that is not there once was, as far as the watermark tells.

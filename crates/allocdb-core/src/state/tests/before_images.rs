@@ -20,10 +20,8 @@ fn crowded() -> State {
             resource_id: 1,
             ..Record::EMPTY
         };
-        let reservation = record::ReservationRecord {
-            lsn: Lsn(1),
-            ..Record::EMPTY
-        };
+        let mut reservation = record::ReservationRecord::EMPTY;
+        reservation.lsn = Lsn(1);
         let operation = record::OperationRecord {
             applied_lsn: Lsn(1),
             ..Record::EMPTY

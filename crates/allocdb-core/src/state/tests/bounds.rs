@@ -321,6 +321,6 @@ fn memory_is_known_beforehand_and_an_invalid_configuration_gets_none() {
     };
     assert!(State::memory_bytes(&huge) > 50 << 30);
     // What an allocator counts, to the byte; `allocdb-node` has one that does (core_allocation).
-    assert_eq!(State::memory_bytes(&config()), 46_992);
+    assert_eq!(State::memory_bytes(&config()), 46_480);
     assert_eq!(Acceptance::memory_bytes(7), 720);
 }

@@ -1,7 +1,9 @@
 //! The whole-state check tells a state that breaks one law, at the last value that breaks it.
 
+use super::record::Standing;
 use super::*;
 use crate::slab::Handle;
+use crate::wheel::Linked;
 
 fn broken(change: impl FnOnce(&mut State)) -> Option<&'static str> {
     let mut fixture = Fixture::with_resources(config(), 3);
@@ -52,7 +54,11 @@ fn an_end_that_is_not_after_the_beginning_breaks_a_law() {
     let law = Some("a reservation ends after it began");
     let end_at = |state: &mut State, after: u64| {
         let record = &mut state.reservations[ENDED];
-        record.ended_lsn = Lsn(record.lsn.0 + after);
+        record.stand(Standing::Ended {
+            state: record.state(),
+            ended_lsn: Lsn(record.lsn.0 + after),
+            retire_after_slot: record.retire_after_slot(),
+        });
     };
     assert_eq!(broken(|state| end_at(state, 0)), law);
     assert_eq!(broken(|state| end_at(state, 1)), None);
@@ -64,7 +70,12 @@ fn a_retirement_that_no_command_can_have_set_breaks_a_law() {
     let law = Some("windows are bounded");
     let window = config().history_window_slots;
     let retire_at = |state: &mut State, slot| {
-        state.reservations[ENDED].retire_after_slot = Slot(slot);
+        let record = &mut state.reservations[ENDED];
+        record.stand(Standing::Ended {
+            state: record.state(),
+            ended_lsn: record.ended_lsn(),
+            retire_after_slot: Slot(slot),
+        });
     };
     assert_eq!(broken(|state| retire_at(state, window)), law);
     assert_eq!(broken(|state| retire_at(state, window + 1)), None);
@@ -78,16 +89,26 @@ fn a_retirement_that_no_command_can_have_set_breaks_a_law() {
     );
 }
 
+/// R11: a hold has a deadline, and the wheel has a place for it.
 #[test]
-fn a_live_reservation_that_has_an_end_breaks_a_law() {
-    let law = Some("a live reservation has not ended");
-    let live = Handle(1);
-    assert_eq!(
-        broken(|state| state.reservations[live].ended_lsn = Lsn(5)),
-        law
-    );
-    let retire = |state: &mut State| state.reservations[live].retire_after_slot = Slot(5);
-    assert_eq!(broken(retire), law);
+fn a_deadline_that_no_command_can_have_set_breaks_a_law() {
+    let law = Some("a deadline lies within the wheel");
+    let hold = Handle(1);
+    let due_at = |state: &mut State, deadline_slot| {
+        let record = &mut state.reservations[hold];
+        let links = record.links();
+        let deadline_slot = Slot(deadline_slot);
+        record.stand(Standing::Reserved {
+            deadline_slot,
+            links,
+        });
+    };
+    let last = |state: &State| state.last_slot.0 + config().max_ttl_slots;
+    assert_eq!(broken(|state| due_at(state, 0)), law);
+    assert_eq!(broken(|state| due_at(state, last(state) + 1)), law);
+    // These would be in another list, which is another law.
+    assert_ne!(broken(|state| due_at(state, 1)), law);
+    assert_ne!(broken(|state| due_at(state, last(state))), law);
 }
 
 /// R57, R81: each of the things that make a predecessor one.
@@ -101,7 +122,7 @@ fn a_hold_whose_predecessor_does_not_lead_to_it_breaks_a_law() {
     // One list of three: the record that was made first stands last.
     let [last, first] = [Handle(0), Handle(1)];
     assert_eq!(fixture.state.check_invariants(), Ok(()));
-    fixture.state.reservations[last].links.previous = first;
+    fixture.state.reservations.links_mut(last).previous = first;
     let law = fixture
         .state
         .check_invariants()
