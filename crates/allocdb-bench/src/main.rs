@@ -11,8 +11,13 @@ use allocdb_bench::knobs::Knobs;
 use allocdb_bench::program::{self, Part, Program};
 use allocdb_bench::report::Report;
 use allocdb_bench::{Failure, run};
+use allocdb_node::huge_pages::HugePages;
 use clap::Parser;
 use serde_json::Value;
+
+/// As in the library that is shipped.
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;
 
 fn main() -> ExitCode {
     let program = Program::parse();

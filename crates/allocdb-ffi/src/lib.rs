@@ -49,3 +49,8 @@ mod thread;
 #[cfg(feature = "torture")]
 pub mod torture;
 pub mod types;
+
+use allocdb_node::huge_pages::HugePages;
+
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;

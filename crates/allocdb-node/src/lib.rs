@@ -18,6 +18,7 @@
 //! | [`backup`] | a copy in a directory of its own, while the engine runs |
 //! | `baseline` | a snapshot and an empty log after it: what growth and backup write |
 //! | [`storage`] | the only place that touches a file |
+//! | [`huge_pages`] | the allocator of what is shipped: tables in huge pages |
 //! | [`fork`], [`cancellation`] | what the host's processes and threads must not break |
 //! | [`names`] | texts as ids, ids as texts |
 //! | [`wire`] | the byte API for other languages: messages over the engine |
@@ -40,6 +41,7 @@ mod gate;
 mod halt;
 pub mod health;
 pub mod health_page;
+pub mod huge_pages;
 mod memory;
 pub mod metrics;
 pub mod names;
