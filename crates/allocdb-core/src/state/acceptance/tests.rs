@@ -85,6 +85,19 @@ fn taken_cells_are_those_of_this_commit_in_their_own_table() {
     }
 }
 
+/// Searches end because half of the cells in use stay empty: one more key than that is a mistake.
+#[test]
+#[should_panic(expected = "a commit's new keys are bounded")]
+fn no_commit_takes_more_than_half_of_the_cells() {
+    let mut cells = TakenCells::new(8).expect("memory");
+    cells.clear(2);
+    // Two commands use eight cells, and may take four of them.
+    for cell in 0..5 {
+        let table = Table::Resources;
+        cells.insert(TakenCell { table, cell });
+    }
+}
+
 /// After the last stamp comes the first: what a commit that long ago left behind is not believed.
 #[test]
 fn stamps_come_round_and_nothing_comes_back() {
