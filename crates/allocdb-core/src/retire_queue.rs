@@ -74,6 +74,12 @@ impl RetireQueue {
         (index < self.len).then(|| self.handles[self.place(index)])
     }
 
+    /// The handle that has waited longest.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<Handle> {
+        (self.len > 0).then(|| self.handles[self.head])
+    }
+
     /// Adds a handle at the back.
     pub(crate) fn push(&mut self, handle: Handle) {
         assert!(!handle.is_none(), "only records retire");
@@ -93,7 +99,7 @@ impl RetireQueue {
 
     /// Takes the front handle.
     pub(crate) fn pop(&mut self) -> Option<Handle> {
-        let front = self.at(0)?;
+        let front = self.front()?;
         self.head = self.place(1);
         self.len -= 1;
         Some(front)

@@ -11,7 +11,8 @@ fn handles_leave_in_the_order_they_came_round_and_round() {
             queue.push(Handle(next_in));
             next_in += 1;
         }
-        assert_eq!(queue.at(0), Some(Handle(next_out)));
+        assert_eq!(queue.front(), Some(Handle(next_out)));
+        assert_eq!(queue.at(0), queue.front());
         assert_eq!(queue.at(queue.len() - 1), Some(Handle(next_in - 1)));
         assert_eq!(queue.at(queue.len()), None);
         assert_eq!(queue.pop(), Some(Handle(next_out)));

@@ -406,7 +406,8 @@ fn decode_operation(bytes: &[u8; OPERATION_BYTES]) -> Option<(Handle, OperationR
         deadline_slot: Slot(reader.u64()?),
         applied_lsn: Lsn(reader.u64()?),
         retire_after_slot: Slot(reader.u64()?),
-        free_link: Handle::NONE,
+        // Set when the index is restored.
+        hash: 0,
         failed_index,
         code,
     };

@@ -53,6 +53,7 @@ pub(super) fn restore_indexes<E>(state: &mut State) -> Result<(), SnapshotError<
         {
             return broken("an operation id stands once", handle);
         }
+        state.operations[handle].hash = hash;
         state.operation_index.insert(hash, handle);
     }
     Ok(())

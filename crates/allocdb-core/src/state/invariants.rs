@@ -287,8 +287,9 @@ impl State {
                 continue;
             }
             let id = crate::ids::OperationId(record.operation_id);
+            let hash = self.hash_key.id(id.0);
             law(
-                self.find_operation(id, self.hash_key.id(id.0)) == Some(handle),
+                record.hash == hash && self.find_operation(id, hash) == Some(handle),
                 "an operation is found by its id",
                 handle,
             )?;

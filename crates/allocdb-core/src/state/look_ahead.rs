@@ -140,8 +140,7 @@ impl State {
     fn touch_past_cells(&self, operations: usize, reservations: usize) {
         for index in 0..operations {
             if let Some(handle) = self.operation_queue.at(index) {
-                let hash = self.hash_key.id(self.operations[handle].operation_id);
-                black_box(self.operation_index.touch(hash));
+                black_box(self.operation_index.touch(self.operations[handle].hash));
             }
         }
         for index in 0..reservations {

@@ -181,7 +181,7 @@ impl State {
             deadline_slot: execution.deadline_slot,
             applied_lsn: lsn,
             retire_after_slot: Slot(self.last_slot.0.saturating_add(window + after)),
-            free_link: Handle::NONE,
+            hash: hashes.operation,
             failed_index,
             code: execution.code,
         };

@@ -115,7 +115,8 @@ pub(crate) struct OperationRecord {
     pub(crate) deadline_slot: Slot,
     pub(crate) applied_lsn: Lsn,
     pub(crate) retire_after_slot: Slot,
-    pub(crate) free_link: Handle,
+    /// Of its id, for its place in the index; the free link while unused.
+    pub(crate) hash: u32,
     /// [`NO_FAILED_INDEX`] where no id of a bundle failed.
     pub(crate) failed_index: u16,
     pub(crate) code: ResultCode,
@@ -296,17 +297,17 @@ impl Record for OperationRecord {
         deadline_slot: Slot(0),
         applied_lsn: Lsn(0),
         retire_after_slot: Slot(0),
-        free_link: Handle::NONE,
+        hash: Handle::NONE.0,
         failed_index: NO_FAILED_INDEX,
         code: ResultCode::Done,
     };
 
     fn free_link(&self) -> Handle {
-        self.free_link
+        Handle(self.hash)
     }
 
     fn set_free_link(&mut self, next: Handle) {
-        self.free_link = next;
+        self.hash = next.0;
     }
 
     fn is_used(&self) -> bool {

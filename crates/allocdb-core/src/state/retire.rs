@@ -34,7 +34,7 @@ impl State {
     /// look at it is apart from the work.
     #[inline]
     fn take_back_operation(&mut self) -> bool {
-        let front = self.operation_queue.at(0);
+        let front = self.operation_queue.front();
         let is_past = front.is_some_and(|front| self.is_operation_past(front));
         if is_past {
             self.forget_first_operation();
@@ -46,7 +46,7 @@ impl State {
     /// raises the watermark (R18).
     #[inline]
     fn take_back_reservation(&mut self) -> bool {
-        let front = self.reservation_queue.at(0);
+        let front = self.reservation_queue.front();
         let is_past = front.is_some_and(|front| self.is_retired(front));
         if is_past {
             self.forget_first_reservation();
@@ -56,11 +56,10 @@ impl State {
 
     fn forget_first_operation(&mut self) {
         let front = self.operation_queue.pop().expect("the front was looked at");
-        let operation_id = self.operations[front].operation_id;
+        let record = &self.operations[front];
         // Zero where the same id came again after the window: another record has the key then.
-        if operation_id != 0 {
-            let hash = self.hash_key.id(operation_id);
-            self.operation_index.remove(hash, front);
+        if record.operation_id != 0 {
+            self.operation_index.remove(record.hash, front);
         }
         self.operations.remove(front);
     }

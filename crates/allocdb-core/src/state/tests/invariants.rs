@@ -130,6 +130,13 @@ fn a_hold_whose_predecessor_does_not_lead_to_it_breaks_a_law() {
     assert_eq!(law, Err("a hold's predecessor is before it in its list"));
 }
 
+/// An operation keeps the hash of its id: by that it is taken back.
+#[test]
+fn an_operation_that_keeps_another_hash_breaks_a_law() {
+    let law = Some("an operation is found by its id");
+    assert_eq!(broken(|state| state.operations[Handle(0)].hash ^= 1), law);
+}
+
 #[test]
 fn a_table_with_a_key_too_many_breaks_a_law() {
     let law = Some("every record is indexed");
