@@ -66,7 +66,6 @@ fn advise(place: *mut u8, len: usize) {
     }
 }
 
-#[cfg(target_os = "linux")]
 #[cold]
 fn advise_large(place: *mut u8, len: usize) {
     let before_first = place.align_offset(HUGE_PAGE_BYTES);
@@ -79,8 +78,5 @@ fn advise_large(place: *mut u8, len: usize) {
     let _ = unsafe { libc::madvise(place.add(before_first).cast(), whole, libc::MADV_HUGEPAGE) };
 }
 
-#[cfg(not(target_os = "linux"))]
-fn advise_large(_place: *mut u8, _len: usize) {}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 //!
 //! A log of reserves, confirms and releases in batches is left as `kill -9` leaves it, and opened
 //! again: scanned, judged, replayed, ready for the next command. Then a database of many resources
-//! takes a checkpoint, is closed and opened from its snapshot. What was just written is still in
-//! the page cache: this is the price of the processor, not that of the disk.
+//! takes a checkpoint, is closed and opened from its snapshot. A log that was written
+//! directly is not in the page cache: a first opening reads it from the disk.
 
 use std::time::Instant;
 
