@@ -73,8 +73,8 @@ fn advise_large(place: *mut u8, len: usize) {
     if whole == 0 {
         return;
     }
-    // SAFETY: the range lies within an allocation of `len` bytes at `place`. A refusal is no matter:
-    // the pages are then of the usual size.
+    // SAFETY: the range lies within an allocation of `len` bytes at `place`. A refusal is no
+    // matter: the pages are then of the usual size.
     let _ = unsafe { libc::madvise(place.add(before_first).cast(), whole, libc::MADV_HUGEPAGE) };
 }
 

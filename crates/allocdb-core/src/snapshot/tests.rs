@@ -3,14 +3,14 @@
 //! The golden file, a state with a bit of everything, stands for all: `tests/golden.rs` says what
 //! is in it, `hostile_snapshot.rs` of `allocdb-testing` changes it under right checksums.
 
-use super::decode::decode_reservation;
-use super::encode::encode_reservation;
+mod reservations;
+mod slices;
+
 use super::*;
 use crate::command::{Action, Command, ResourceIds};
 use crate::ids::{HolderId, OperationId, ReservationId, ResourceId};
 use crate::outcome::{Outcome, ResultCode, Verdict};
 use crate::slab::Handle;
-use crate::state::record::Standing;
 use crate::state::{Lookup, ReservationState, State};
 use crate::stream::ByteSource;
 
@@ -460,115 +460,4 @@ fn a_snapshot_longer_than_any_block_is_read_back() {
     for len in (0..bytes.len()).step_by(4093) {
         assert!(read(&bytes[..len]).is_err(), "{len} bytes of it");
     }
-}
-
-/// How much may still change is told beforehand, and any number once all is written.
-#[test]
-fn the_room_for_changes_shrinks_by_what_changes_and_comes_back() {
-    let mut state = state();
-    apply(&mut state, 1, 1, create(1));
-    let unbounded = state.before_image_room();
-    let mut slices = Slices::begin(&mut state);
-    let room = state.before_image_room();
-    assert!(room < unbounded);
-    let ids = [1u128.to_le_bytes()];
-    apply(&mut state, 1, 2, reserve(&ids, 5));
-    assert_eq!(state.before_image_room(), room - 1, "the resource");
-    let mut piece = [0; PIECE_BYTES_MIN];
-    while slices.next_piece(&state, &mut piece).is_some() {
-        slices.release(&mut state);
-    }
-    assert_eq!(state.before_image_room(), unbounded);
-    slices.end(&mut state);
-    assert!(!state.has_lost_before_images());
-}
-
-/// Whatever a piece holds, and wherever in it a section ends, the pieces make up the snapshot of
-/// the moment at which it began, though everything changes between any two.
-#[test]
-fn pieces_of_every_size_make_up_the_snapshot_of_the_beginning() {
-    for len in (PIECE_BYTES_MIN..PIECE_BYTES_MIN + 72).chain([1000, 8192]) {
-        let mut state = read(GOLDEN).expect("the golden file");
-        let slot = state.last_slot().0;
-        let mut found = vec![0; GOLDEN.len()];
-        let mut slices = Slices::begin(&mut state);
-        let mut buffer = vec![0xEE; len];
-        let mut written_len = 0;
-        for id in 1u128.. {
-            let Some(piece) = slices.next_piece(&state, &mut buffer) else {
-                break;
-            };
-            let begin = usize::try_from(piece.offset).expect("small");
-            found[begin..begin + piece.len].copy_from_slice(&buffer[..piece.len]);
-            written_len += piece.len;
-            slices.release(&mut state);
-            // Another slot takes records back, and each command takes one of them.
-            let slot = Slot(slot + u64::try_from(id).expect("small"));
-            let _ = state.apply(slot, &command(1 << 90 | id, create(1 << 80 | id)));
-        }
-        assert_eq!(slices.info().bytes, GOLDEN.len() as u64, "{len}");
-        slices.end(&mut state);
-        assert_eq!(written_len, GOLDEN.len(), "{len}");
-        assert_eq!(found, GOLDEN, "{len}");
-    }
-}
-
-/// A snapshot that is given up half-way leaves nothing behind: the next one may begin.
-#[test]
-fn a_snapshot_that_is_given_up_is_forgotten() {
-    let mut state = read(GOLDEN).expect("the golden file");
-    let unbounded = state.before_image_room();
-    let mut buffer = [0; PIECE_BYTES_MIN];
-    let piece_count = GOLDEN.len() / PIECE_BYTES_MIN;
-    for given_up_after in 0..piece_count {
-        let mut slices = Slices::begin(&mut state);
-        assert!(state.before_image_room() < unbounded);
-        for _ in 0..given_up_after {
-            let piece = slices.next_piece(&state, &mut buffer);
-            assert!(piece.is_some(), "more than {given_up_after} pieces");
-            slices.release(&mut state);
-        }
-        slices.end(&mut state);
-        assert_eq!(state.before_image_room(), unbounded);
-    }
-    assert_eq!(written(&state), GOLDEN, "looking changes nothing");
-}
-
-/// What only a hold has, and what only an end has: a record of another state in which it stands is
-/// refused, for it could not be kept.
-#[test]
-fn a_reservation_has_what_its_state_has_a_place_for() {
-    let golden = read(GOLDEN).expect("the golden file");
-    let mut seen = std::collections::BTreeSet::new();
-    for handle in (0..golden.reservations.fresh_count()).map(Handle) {
-        let Some(record) = golden.reservations.used(handle) else {
-            continue;
-        };
-        let mut revoking = *record;
-        revoking.stand(Standing::Revoking);
-        for record in [*record, revoking] {
-            let bytes = encode_reservation(handle, &record);
-            assert_eq!(decode_reservation(&bytes), Some((handle, record)));
-            let is_taken = |at: usize| {
-                let mut changed = bytes;
-                changed[at] ^= 1;
-                decode_reservation(&changed).is_some()
-            };
-            let is_hold = record.state() == ReservationState::Reserved;
-            // Its neighbours, its deadline, its end and when it is gone, where the format has them.
-            let (links, deadline, end) = (4..12, 64..72, 72..88);
-            for at in links.chain(deadline) {
-                assert_eq!(is_taken(at), is_hold, "byte {at} of {record:?}");
-            }
-            for at in end {
-                assert_eq!(
-                    is_taken(at),
-                    !record.state().is_live(),
-                    "byte {at} of {record:?}"
-                );
-            }
-            seen.insert(record.state());
-        }
-    }
-    assert_eq!(seen.len(), ReservationState::ALL.len(), "{seen:?}");
 }

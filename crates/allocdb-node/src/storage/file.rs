@@ -497,12 +497,12 @@ fn directory_entries(mut bytes: &[u8], visit: &mut impl FnMut(&[u8])) -> Option<
 }
 
 /// Files are read from front to back, at opening alone: lets the kernel bring more at a time, while
-/// what it has brought is replayed. A direct write leaves nothing in its cache. Refused advice is no
-/// matter.
+/// what it has brought is replayed. A direct write leaves nothing in its cache. Refused advice is
+/// no matter.
 fn read_far_ahead(descriptor: &OwnedFd) {
+    let (descriptor, advice) = (descriptor.as_raw_fd(), libc::POSIX_FADV_SEQUENTIAL);
     // SAFETY: the descriptor is open.
-    let _ =
-        unsafe { libc::posix_fadvise(descriptor.as_raw_fd(), 0, 0, libc::POSIX_FADV_SEQUENTIAL) };
+    let _ = unsafe { libc::posix_fadvise(descriptor, 0, 0, advice) };
 }
 
 fn open_directory(path: &CStr) -> Result<OwnedFd, i32> {

@@ -124,7 +124,9 @@ fn stamps_come_round_and_nothing_comes_back() {
                 assert_eq!(cells.stamp, scratch::STAMP_MAX);
                 let vacant = operations.search(OperationId(8), 3);
                 operations.insert(pending(8, 0), vacant.expect_err("a new commit"));
-                cells.insert(TakenCell { cell: 10, ..taken });
+                let other = TakenCell { cell: 10, ..taken };
+                cells.insert(other);
+                assert!(operations.search(OperationId(8), 3).is_ok() && cells.contains(other));
             }
         }
     }
