@@ -130,6 +130,25 @@ fn a_hold_whose_predecessor_does_not_lead_to_it_breaks_a_law() {
     assert_eq!(law, Err("a hold's predecessor is before it in its list"));
 }
 
+/// R80: the chain of a bundle, from the reservation through its resources and no further.
+#[test]
+fn a_chain_that_does_not_hold_the_bundle_breaks_a_law() {
+    // Of the reservation of the second and the third resource.
+    let (bundle, second, third) = (Handle(1), Handle(1), Handle(2));
+    assert_eq!(
+        broken(|state| state.resources[third].next_in_bundle = second),
+        Some("a bundle ends where its count says")
+    );
+    assert_eq!(
+        broken(|state| state.reservations[bundle].first_resource_id ^= 1),
+        Some("the first id is the first")
+    );
+    assert_eq!(
+        broken(|state| state.resources[second].next_in_bundle = Handle(0)),
+        Some("a bundle points back")
+    );
+}
+
 /// An operation keeps the hash of its id: by that it is taken back.
 #[test]
 fn an_operation_that_keeps_another_hash_breaks_a_law() {
