@@ -48,10 +48,12 @@ cargo llvm-cov report --json --summary-only --output-path "$SUMMARY" \
 # `  54|      0|    text`, below the file's name.
 awk -F'|' '/^\// { file = $0 } $2 ~ /^ *0$/ { sub(/.*crates/, "crates", file); printf "    %s%d:%s\n", file, $1, $3 }' \
     "$REPORT"
-read -r LINES COVERED < <(sed -E 's/.*"totals":.*"lines":\{"count":([0-9]+),"covered":([0-9]+).*/\1 \2/' "$SUMMARY")
-PERCENT=$(awk -v covered="$COVERED" -v lines="$LINES" 'BEGIN { printf "%.2f", covered * 100 / lines }')
+COUNTS=$(sed -E 's/.*"totals":.*"lines":\{"count":([0-9]+),"covered":([0-9]+).*/\1 \2/' "$SUMMARY")
+LINE_COUNT=${COUNTS% *} COVERED=${COUNTS#* }
+[[ $COUNTS =~ ^[0-9]+\ [0-9]+$ ]] || fail "no figures in the report"
+PERCENT=$(awk -v covered="$COVERED" -v lines="$LINE_COUNT" 'BEGIN { printf "%.2f", covered * 100 / lines }')
 say "figure percent $PERCENT"
 say "figure lines_covered $COVERED"
-say "figure lines $LINES"
+say "figure lines $LINE_COUNT"
 awk -v percent="$PERCENT" -v least="$LEAST_PERCENT" 'BEGIN { exit !(percent >= least) }' ||
     { say "found $PERCENT % of the lines, wanted are $LEAST_PERCENT %"; exit 1; }
