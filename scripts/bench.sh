@@ -5,7 +5,7 @@
 #        [--lines FILE] [--no-install] [--help]
 #
 #   --quick          one round of moments: shows that everything works; its figures are worth nothing
-#   --only ROW       latency, batches, sizes, threads, race or bindings
+#   --only ROW       latency, batches, sizes, tables, threads, race, bindings or parts
 #   --rounds N       how often everything is measured, in turn; medians are quoted (default 5)
 #   --out DIR        where the report goes (default target/figures/bench): table.md, figures.json, a plot
 #                    (SVG) for each subject, and lines.jsonl, every figure of every run
@@ -19,8 +19,9 @@
 # checked (winners, state at the end, recorded outcomes, retries, deadlines), and a wrong one fails the
 # script. As root, or with a sudo that asks no password, missing Debian packages are installed; what
 # cannot be had is skipped and named in the report. Servers are started in a directory of the run, on
-# Unix sockets, and ended with it. A full run takes fifteen to thirty minutes, as the disk allows; let
-# nothing else run.
+# Unix sockets, and ended with it. The parts are what allocdb-bench measures of AllocDB alone: how the cost of
+# a command and of an idle tick grows from 10,000 resources to 10 million, expiry, recovery, reads and
+# checkpoints. A full run takes twenty to thirty minutes, as the disk allows; let nothing else run.
 #
 # A line is a JSON object, as crates/allocdb-compare/src/line.rs describes it.
 
@@ -54,8 +55,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $ONLY in
-    '' | latency | batches | sizes | threads | race | bindings) ;;
-    *) fail "--only: '$ONLY' is none of latency, batches, sizes, threads, race, bindings" ;;
+    '' | latency | batches | sizes | tables | threads | race | bindings | parts) ;;
+    *) fail "--only: '$ONLY' is none of latency, batches, sizes, tables, threads, race, bindings, parts" ;;
 esac
 [[ $ROUNDS =~ ^[1-9][0-9]{0,2}$ ]] || fail "--rounds: '$ROUNDS' is not a number from 1 to 999"
 
@@ -157,6 +158,19 @@ run_go() {
     ) >>"$OUT/lines.jsonl"
 }
 
+run_parts() {
+    local part sizes=(10000 100000)
+    [ "$QUICK" = yes ] || sizes+=(1000000 10000000)
+    (cd "$ROOT" && cargo build --quiet --release -p allocdb-bench)
+    measure_part apply --resources "$(IFS=, && say "${sizes[*]}")"
+    [ "$QUICK" = no ] || return 0
+    for part in expiry recovery reads memory checkpoint log-bytes; do measure_part "$part"; done
+}
+
+measure_part() {
+    "$TARGET/release/allocdb-bench" "$@" --runs "$ROUNDS" --json --directory "$WORK" >>"$OUT/lines.jsonl"
+}
+
 main() {
     local file
     mkdir -p "$OUT" "$DIRECTORY"
@@ -167,8 +181,9 @@ main() {
     : >"$OUT/lines.jsonl"
     if [ "$MAY_INSTALL" = yes ]; then install_packages; fi
     build
-    if [ "$ONLY" != bindings ]; then run_rivals; fi
+    case $ONLY in bindings | parts) ;; *) run_rivals ;; esac
     case $ONLY in '' | bindings) run_go; run_python ;; esac
+    case $ONLY in '' | parts) run_parts ;; esac
     for file in "${LINES_GIVEN[@]}"; do grep '^ *{' "$file" >>"$OUT/lines.jsonl" || true; done
     describe_machine
     "$COMPARE" report "$OUT/lines.jsonl" --out "$OUT" --heading "AllocDB side by side"

@@ -64,6 +64,8 @@ pub(crate) enum Row {
     Batches,
     /// AllocDB by the size of a batch.
     Sizes,
+    /// AllocDB by the number of resources.
+    Tables,
     /// Many clients, one command at a time each.
     Threads,
     /// 64 clients after one resource.
@@ -77,6 +79,7 @@ impl Row {
             Self::Latency => "latency",
             Self::Batches => "batches",
             Self::Sizes => "sizes",
+            Self::Tables => "tables",
             Self::Threads => "threads",
             Self::Race => "race",
         }

@@ -22,6 +22,8 @@ use crate::walk::Walk;
 
 /// How many clients the servers are tried with.
 const RIVALS_CLIENTS: [u32; 3] = [1, 16, 64];
+/// Numbers of resources. More would be measured while what made them is forgotten again.
+const TABLES: [u32; 3] = [10_000, 100_000, 1_000_000];
 const PROBE_WRITES: usize = 100;
 /// One command in so many is slower: the median is at 2, p99 at 100.
 const ONE_IN: [f64; 13] = [
@@ -34,6 +36,7 @@ struct Entry {
     system: System,
     clients: u32,
     batch: usize,
+    resources: u32,
 }
 
 /// Measures all that is asked for.
@@ -194,6 +197,7 @@ fn entries() -> Vec<Entry> {
             system,
             clients,
             batch,
+            resources: RESOURCES,
         });
     };
     for system in batch_systems() {
@@ -224,6 +228,13 @@ fn entries() -> Vec<Entry> {
     for system in shared_systems(true) {
         add(Row::Race, system, 64, 1);
     }
+    entries.extend(TABLES.map(|resources| Entry {
+        row: Row::Tables,
+        system: System::AllocDb,
+        clients: 1,
+        batch: 1000,
+        resources,
+    }));
     entries
 }
 
@@ -232,6 +243,7 @@ fn name(entry: &Entry) -> String {
     let name = entry.system.name();
     match entry.row {
         Row::Sizes => format!("{name}, batches of {}", entry.batch),
+        Row::Tables => format!("{name}, {} resources", entry.resources),
         Row::Threads if !RIVALS_CLIENTS.contains(&entry.clients) => {
             format!("{name}, {} clients", entry.clients)
         }
@@ -244,6 +256,7 @@ fn title(entry: &Entry) -> String {
         Row::Latency => "one durable command, one client: median".to_owned(),
         Row::Batches => "batches of 1,000, one client".to_owned(),
         Row::Sizes => "AllocDB by the size of a batch, one client".to_owned(),
+        Row::Tables => "AllocDB by the number of resources, batches of 1,000".to_owned(),
         Row::Threads
             if entry.system == System::AllocDb && !RIVALS_CLIENTS.contains(&entry.clients) =>
         {
@@ -273,12 +286,12 @@ struct Turn<'peer> {
 }
 
 impl Bench<'_> {
-    fn shape(&self, clients: u32, batch: usize, monotonic: bool) -> Shape {
+    fn shape(&self, entry: &Entry) -> Shape {
         Shape {
-            clients,
-            batch,
-            monotonic,
-            resources: RESOURCES,
+            clients: entry.clients,
+            batch: entry.batch,
+            monotonic: entry.system.is_monotonic(),
+            resources: entry.resources,
             duration: Duration::from_millis(if self.run.quick { 50 } else { 2000 }),
             seed: self.run.seed + u64::from(self.round),
         }
@@ -317,7 +330,13 @@ impl Bench<'_> {
 
     /// All systems and the raw disk in turn, a few commands each.
     fn latency(&mut self) -> Result<(), Failure> {
-        let shape = self.shape(1, 1, false);
+        let shape = self.shape(&Entry {
+            row: Row::Latency,
+            system: System::AllocDb,
+            clients: 1,
+            batch: 1,
+            resources: RESOURCES,
+        });
         let mut peers: Vec<(System, Box<dyn Peer>, Shared, std::path::PathBuf)> = Vec::new();
         for system in latency_systems()
             .into_iter()
@@ -326,7 +345,7 @@ impl Bench<'_> {
             let directory = self.place.directory();
             peers.push((
                 system,
-                self.place.make(system, &directory)?,
+                self.place.make(system, &directory, RESOURCES)?,
                 Shared::new(),
                 directory,
             ));
@@ -373,9 +392,9 @@ impl Bench<'_> {
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<(), Failure> {
-        let shape = self.shape(entry.clients, entry.batch, entry.system.is_monotonic());
+        let shape = self.shape(entry);
         let directory = self.place.directory();
-        let peer = self.place.make(entry.system, &directory)?;
+        let peer = self.place.make(entry.system, &directory, entry.resources)?;
         let taken = if entry.row == Row::Race {
             race(peer.as_ref(), &shape)?
         } else {
@@ -495,6 +514,16 @@ fn tell(entry: &Entry, taken: &Taken) {
                 batch.into(),
                 rate,
                 "commands in a batch",
+            );
+        }
+        Row::Tables => {
+            figure(entry.row, &title, &name, rate, "commands/s", detail);
+            by(
+                "commands by resources",
+                &entry.system.name(),
+                entry.resources.into(),
+                rate,
+                "resources",
             );
         }
         Row::Batches | Row::Latency => {

@@ -196,14 +196,19 @@ impl Place {
         self.root.join(format!("database-{number}"))
     }
 
-    /// A fresh database.
-    pub(crate) fn make(&self, system: System, directory: &Path) -> Result<Box<dyn Peer>, Failure> {
+    /// A fresh database of so many resources.
+    pub(crate) fn make(
+        &self,
+        system: System,
+        directory: &Path,
+        resources: u32,
+    ) -> Result<Box<dyn Peer>, Failure> {
         let (peer, is_grouped): (Box<dyn Peer>, bool) = match system {
             System::AllocDb => (
-                Box::new(AllocDb::open(&self.library, directory, RESOURCES)?),
+                Box::new(AllocDb::open(&self.library, directory, resources)?),
                 false,
             ),
-            System::Map => (Box::new(Map::open(RESOURCES)), false),
+            System::Map => (Box::new(Map::open(resources)), false),
             #[cfg(feature = "sqlite")]
             System::Sqlite {
                 full,
@@ -216,7 +221,7 @@ impl Place {
                     ahead_mib: self.ahead_mib(),
                 };
                 (
-                    Box::new(Sqlite::open(directory, RESOURCES, settings)?),
+                    Box::new(Sqlite::open(directory, resources, settings)?),
                     grouped,
                 )
             }
@@ -231,12 +236,12 @@ impl Place {
                     ahead_bytes: (self.ahead_mib() as usize) << 20,
                 };
                 (
-                    Box::new(Lmdb::open(directory, RESOURCES, settings)?),
+                    Box::new(Lmdb::open(directory, resources, settings)?),
                     grouped,
                 )
             }
             System::Redis { script_a_batch } => (
-                Box::new(Redis::open(directory, RESOURCES, script_a_batch)?),
+                Box::new(Redis::open(directory, resources, script_a_batch)?),
                 false,
             ),
             #[cfg(feature = "postgres")]
@@ -251,7 +256,7 @@ impl Place {
                     commit_delay_us,
                 };
                 (
-                    Box::new(Postgres::open(server, RESOURCES, settings)?),
+                    Box::new(Postgres::open(server, resources, settings)?),
                     false,
                 )
             }

@@ -133,7 +133,7 @@ fn run_one(knobs: &Knobs, resources: u64, cycle: &mut Cycle, run: &mut Run) -> R
         [0, 1, 2].map(|kind| taken.ns[kind] / taken.done[kind].max(1));
     let row = format!("apply, {} resources", grouped(resources));
     let place = Place {
-        plot: "apply",
+        plot: "cost of a command in the core by resources",
         x: float(resources),
         x_label: "resources",
         y_label: "ns a command",

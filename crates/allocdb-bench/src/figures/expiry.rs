@@ -286,7 +286,7 @@ fn idle(knobs: &Knobs, resources: u64, runs: &mut [Run]) -> Result<(), String> {
         run.counts.add("log positions of idle ticks", written);
         let row = format!("a tick with nothing due, {} resources", grouped(resources));
         let place = Place {
-            plot: "idle tick",
+            plot: "cost of an idle tick by resources",
             x: float(resources),
             x_label: "resources",
             y_label: "ns a tick",

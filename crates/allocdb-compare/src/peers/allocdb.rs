@@ -132,7 +132,8 @@ impl AllocDb {
             options.clock = number::ALLOCDB_CLOCK_HOST;
             options.sync = number::ALLOCDB_SYNC_FULL;
             options.max_resources = resources;
-            options.max_operations = 600_000;
+            // What makes the resources is remembered too.
+            options.max_operations = (resources + 100_000).max(600_000);
             options.max_reservations = 400_000;
             options.max_ttl_slots = 1000;
             options.operation_window_slots = 20;
