@@ -465,71 +465,31 @@ fn tell(entry: &Entry, taken: &Taken) {
     let p50_us = micros(percentile(&taken.call_ns, 50.0));
     let p99_us = micros(percentile(&taken.call_ns, 99.0));
     let detail = json!({"p50_us": p50_us, "p99_us": p99_us});
-    match entry.row {
-        Row::Race => {
-            let (attempts, winners) = (taken.rate(taken.attempts), taken.rate(taken.winners));
-            let attempts_title = format!("{title}: attempts");
-            figure(
-                entry.row,
-                &attempts_title,
-                &name,
-                attempts,
-                "attempts/s",
-                detail,
-            );
-            let winners_title = format!("{title}: winners");
-            figure(
-                entry.row,
-                &winners_title,
-                &name,
-                winners,
-                "winners/s",
-                json!({}),
-            );
-            distribution(
-                "latency of an attempt, 64 clients race",
-                &name,
-                &taken.call_ns,
-            );
-        }
-        Row::Threads => {
-            figure(entry.row, &title, &name, rate, "commands/s", detail);
-            by(
-                "commands by clients",
-                &entry.system.name(),
-                entry.clients.into(),
-                rate,
-                "clients",
-            );
-            if entry.clients == 64 {
-                distribution("latency of one command, 64 clients", &name, &taken.call_ns);
-            }
-        }
-        Row::Sizes => {
-            figure(entry.row, &title, &name, rate, "commands/s", detail);
-            let batch = u32::try_from(entry.batch).unwrap_or(u32::MAX);
-            by(
-                "commands by batch",
-                &entry.system.name(),
-                batch.into(),
-                rate,
-                "commands in a batch",
-            );
-        }
-        Row::Tables => {
-            figure(entry.row, &title, &name, rate, "commands/s", detail);
-            by(
-                "commands by resources",
-                &entry.system.name(),
-                entry.resources.into(),
-                rate,
-                "resources",
-            );
-        }
-        Row::Batches | Row::Latency => {
-            figure(entry.row, &title, &name, rate, "commands/s", detail);
-        }
+    if entry.row == Row::Race {
+        return tell_race(&title, &name, taken, detail);
     }
+    figure(entry.row, &title, &name, rate, "commands/s", detail);
+    let batch = u32::try_from(entry.batch).unwrap_or(u32::MAX);
+    let (plot, x, x_label) = match entry.row {
+        Row::Threads => ("commands by clients", entry.clients, "clients"),
+        Row::Sizes => ("commands by batch", batch, "commands in a batch"),
+        Row::Tables => ("commands by resources", entry.resources, "resources"),
+        Row::Batches | Row::Latency | Row::Race => return,
+    };
+    by(plot, &entry.system.name(), x.into(), rate, x_label);
+    if entry.row == Row::Threads && entry.clients == 64 {
+        distribution("latency of one command, 64 clients", &name, &taken.call_ns);
+    }
+}
+
+fn tell_race(title: &str, name: &str, taken: &Taken, detail: Value) {
+    let (attempts, winners) = (taken.rate(taken.attempts), taken.rate(taken.winners));
+    let (row, of_attempts) = (Row::Race, format!("{title}: attempts"));
+    figure(row, &of_attempts, name, attempts, "attempts/s", detail);
+    let of_winners = format!("{title}: winners");
+    figure(row, &of_winners, name, winners, "winners/s", json!({}));
+    let plot = "latency of an attempt, 64 clients race";
+    distribution(plot, name, &taken.call_ns);
 }
 
 fn by(plot: &str, series: &str, x: f64, rate: f64, x_label: &str) {
