@@ -228,6 +228,7 @@ class Batch:
         operation: Operation | IdLike | None = None,
     ) -> None:
         """Adds a confirm; otherwise as ``Database.confirm``."""
+        # The short way of a run stands here and in release: one more call would cost what it saves.
         if (
             self._kind == CONFIRM
             and holder is self._run_holder
