@@ -21,7 +21,7 @@
 # cannot be had is skipped and named in the report. Servers are started in a directory of the run, on
 # Unix sockets, and ended with it. The parts are what allocdb-bench measures of AllocDB alone: how the cost of
 # a command and of an idle tick grows from 10,000 resources to 10 million, expiry, recovery, reads and
-# checkpoints. A full run takes twenty to thirty minutes, as the disk allows; let nothing else run.
+# checkpoints. A full run takes fifteen to thirty minutes, as the disk allows; let nothing else run.
 #
 # A line is a JSON object, as crates/allocdb-compare/src/line.rs describes it.
 

@@ -286,12 +286,12 @@ struct Turn<'peer> {
 }
 
 impl Bench<'_> {
-    fn shape(&self, entry: &Entry) -> Shape {
+    fn shape(&self, clients: u32, batch: usize, monotonic: bool) -> Shape {
         Shape {
-            clients: entry.clients,
-            batch: entry.batch,
-            monotonic: entry.system.is_monotonic(),
-            resources: entry.resources,
+            clients,
+            batch,
+            monotonic,
+            resources: RESOURCES,
             duration: Duration::from_millis(if self.run.quick { 50 } else { 2000 }),
             seed: self.run.seed + u64::from(self.round),
         }
@@ -330,13 +330,7 @@ impl Bench<'_> {
 
     /// All systems and the raw disk in turn, a few commands each.
     fn latency(&mut self) -> Result<(), Failure> {
-        let shape = self.shape(&Entry {
-            row: Row::Latency,
-            system: System::AllocDb,
-            clients: 1,
-            batch: 1,
-            resources: RESOURCES,
-        });
+        let shape = self.shape(1, 1, false);
         let mut peers: Vec<(System, Box<dyn Peer>, Shared, std::path::PathBuf)> = Vec::new();
         for system in latency_systems()
             .into_iter()
@@ -392,7 +386,10 @@ impl Bench<'_> {
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<(), Failure> {
-        let shape = self.shape(entry);
+        let shape = Shape {
+            resources: entry.resources,
+            ..self.shape(entry.clients, entry.batch, entry.system.is_monotonic())
+        };
         let directory = self.place.directory();
         let peer = self.place.make(entry.system, &directory, entry.resources)?;
         let taken = if entry.row == Row::Race {

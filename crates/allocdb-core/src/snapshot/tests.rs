@@ -60,6 +60,15 @@ fn reserve(ids: &[[u8; 16]], ttl_slots: u64) -> Action<'_> {
     }
 }
 
+/// By the holder that [`reserve`] names.
+fn release(reservation_id: ReservationId) -> Action<'static> {
+    let holder_id = HolderId(7);
+    Action::Release {
+        reservation_id,
+        holder_id,
+    }
+}
+
 /// R85: what was written is read, and written again the same.
 #[test]
 fn a_snapshot_holds_the_whole_state() {
@@ -435,12 +444,7 @@ fn a_snapshot_longer_than_any_block_is_read_back() {
         held.push(reserved.reservation_id);
     }
     for (id, reservation_id) in (20_001..).zip(held.into_iter().step_by(3)) {
-        let holder_id = HolderId(7);
-        let release = Action::Release {
-            reservation_id,
-            holder_id,
-        };
-        apply(&mut state, 9, id, release);
+        apply(&mut state, 9, id, release(reservation_id));
     }
     let bytes = written(&state);
     assert!(bytes.len() > 20 * 16 * 1024, "{} bytes", bytes.len());

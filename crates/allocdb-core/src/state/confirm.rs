@@ -62,6 +62,10 @@ impl State {
         });
         self.wheel
             .link(&mut self.reservations, handle, deadline_slot);
+        assert!(
+            self.reservations[handle].deadline_slot() > before,
+            "a deadline only moves later"
+        );
         Execution::done(reservation_id, deadline_slot)
     }
 }

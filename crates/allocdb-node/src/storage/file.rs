@@ -253,9 +253,6 @@ impl Storage for FileStorage {
         })?;
         // SAFETY: the descriptor was just opened and belongs to nobody else.
         let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        if mode != FileMode::Create {
-            read_far_ahead(&descriptor);
-        }
         let is_log = matches!(name, FileName::Wal | FileName::WalTemporary);
         let direct = (is_log && mode != FileMode::Read)
             .then(|| DirectFile::open(|flags| self.open_raw(name, flags)));
@@ -494,15 +491,6 @@ fn directory_entries(mut bytes: &[u8], visit: &mut impl FnMut(&[u8])) -> Option<
         bytes = rest;
     }
     Some(())
-}
-
-/// Files are read from front to back, at opening alone: lets the kernel bring more at a time, while
-/// what it has brought is replayed. A direct write leaves nothing in its cache. Refused advice is
-/// no matter.
-fn read_far_ahead(descriptor: &OwnedFd) {
-    let (descriptor, advice) = (descriptor.as_raw_fd(), libc::POSIX_FADV_SEQUENTIAL);
-    // SAFETY: the descriptor is open.
-    let _ = unsafe { libc::posix_fadvise(descriptor, 0, 0, advice) };
 }
 
 fn open_directory(path: &CStr) -> Result<OwnedFd, i32> {

@@ -48,12 +48,7 @@ fn crowded() -> State {
         held.push(apply(&mut state, reserve(&ids, 5)).reservation_id);
     }
     for reservation_id in held.into_iter().take(100) {
-        let holder_id = HolderId(7);
-        let release = Action::Release {
-            reservation_id,
-            holder_id,
-        };
-        apply(&mut state, release);
+        apply(&mut state, release(reservation_id));
     }
     for id in (1..=100).chain(151..=200) {
         let resource_id = ResourceId(id);
