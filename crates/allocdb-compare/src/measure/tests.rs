@@ -64,7 +64,7 @@ impl Session for Client<'_> {
                 _ => {}
             }
         }
-        let last = commands.pop_if(|_| flaw == Flaw::LosesTheLast && number == 4);
+        let last = commands.pop_if(|_| flaw == Flaw::LosesTheLast && number == 0);
         self.inner.perform(&commands, outcomes)?;
         if last.is_some() {
             outcomes.push(*outcomes.last().unwrap());
